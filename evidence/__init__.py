@@ -1,0 +1,1 @@
+"""The domain: what evidence is and what may happen to it. No Flask, no HTTP."""

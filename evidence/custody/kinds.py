@@ -1,0 +1,116 @@
+"""The closed vocabulary of custody events, and the details that each kind must carry.
+
+Frozen once released: kinds are added, never renamed. A detail is a JSON string, integer,
+boolean, null, or a list or object of them; no floats, so that canonical bytes are the same
+everywhere.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class SubjectType(enum.StrEnum):
+    EXHIBIT = "exhibit"
+    UPLOAD = "upload"
+    CASE = "case"
+    INSPECTION = "inspection"
+    RECORDER = "recorder"
+    ACCOUNT = "account"
+    LOG = "log"
+
+
+class Kind(enum.StrEnum):
+    """`noun:verb`, in the past tense."""
+
+    UPLOAD_TERMINATED = "upload:terminated"
+    UPLOAD_EXPIRED = "upload:expired"
+
+    EXHIBIT_ACQUIRED = "exhibit:acquired"  # taken in: the claims, who, from where
+    EXHIBIT_SEALED = "exhibit:sealed"  # three digests equal, filed write-once
+    EXHIBIT_QUARANTINED = "exhibit:quarantined"  # which digests differed
+    EXHIBIT_RECEIVED_AGAIN = "exhibit:received_again"  # the same bytes came once more
+    EXHIBIT_PROBED = "exhibit:probed"  # what the media tools read; poster's provenance
+    EXHIBIT_VIEWED = "exhibit:viewed"
+    EXHIBIT_PLAYED = "exhibit:played"
+    EXHIBIT_DOWNLOADED = "exhibit:downloaded"
+    EXHIBIT_PROVED = "exhibit:proved"  # a proof was made; commits to the events before it
+    EXHIBIT_LINKED = "exhibit:linked"
+    EXHIBIT_UNLINKED = "exhibit:unlinked"
+
+    CASE_FILED = "case:filed"
+    CASE_CHANGED = "case:changed"
+    CASE_VIEWED = "case:viewed"
+    INSPECTION_RECORDED = "inspection:recorded"
+
+    RECORDER_REGISTERED = "recorder:registered"
+    RECORDER_CHECKED_OUT = "recorder:checked_out"
+    RECORDER_CHECKED_IN = "recorder:checked_in"
+
+    ACCOUNT_CREATED = "account:created"
+    ACCOUNT_LOCKED = "account:locked"
+    ACCOUNT_TOKEN_ISSUED = "account:token_issued"  # noqa: S105
+    ACCOUNT_TOKEN_REVOKED = "account:token_revoked"  # noqa: S105
+
+    LOG_STARTED = "log:started"
+    LOG_CLOCK_WENT_BACK = "log:clock_went_back"
+
+
+# The members that details must have, and no others. A trailing ? marks one that may be absent.
+DETAILS: dict[Kind, frozenset[str]] = {
+    Kind.UPLOAD_TERMINATED: frozenset({"filename", "offset"}),
+    Kind.UPLOAD_EXPIRED: frozenset({"filename", "offset"}),
+    Kind.EXHIBIT_ACQUIRED: frozenset(
+        {
+            "label",
+            "upload",
+            "filename",
+            "size",
+            "recorded_at_claim",
+            "recorder_claim",
+            "recorder",
+            "wearer",
+            "unit",
+            "received_at",
+            "sha256_claim",
+            "flags",
+        }
+    ),
+    Kind.EXHIBIT_SEALED: frozenset(
+        {"size", "sha256", "sha256_claim", "sha256_received", "segments_sha256", "segments"}
+    ),
+    Kind.EXHIBIT_QUARANTINED: frozenset(
+        {
+            "size",
+            "sha256_claim",
+            "sha256_received",
+            "sha256_read_back",
+            "segments_sha256",
+            "segments",
+            "differed",
+        }
+    ),
+    Kind.EXHIBIT_RECEIVED_AGAIN: frozenset({"upload", "filename", "recorder_claim", "sha256"}),
+    Kind.EXHIBIT_PROBED: frozenset(
+        {"media_type", "media_state", "tool", "poster_sha256?", "poster_arguments?", "problem?"}
+    ),
+    Kind.EXHIBIT_VIEWED: frozenset(),
+    Kind.EXHIBIT_PLAYED: frozenset(),
+    Kind.EXHIBIT_DOWNLOADED: frozenset({"sha256"}),
+    Kind.EXHIBIT_PROVED: frozenset({"events", "entries_sha256", "sha256", "size"}),
+    Kind.EXHIBIT_LINKED: frozenset({"to", "id", "number?", "note", "sha256"}),
+    Kind.EXHIBIT_UNLINKED: frozenset({"to", "id", "number?", "reason"}),
+    Kind.CASE_FILED: frozenset({"number", "unit"}),
+    Kind.CASE_CHANGED: frozenset({"number", "changed"}),
+    Kind.CASE_VIEWED: frozenset({"number"}),
+    Kind.INSPECTION_RECORDED: frozenset({"content_sha256", "unit", "officers"}),
+    Kind.RECORDER_REGISTERED: frozenset({"number", "unit"}),
+    Kind.RECORDER_CHECKED_OUT: frozenset({"checkout", "officer", "at"}),
+    Kind.RECORDER_CHECKED_IN: frozenset({"checkout", "officer", "at"}),
+    Kind.ACCOUNT_CREATED: frozenset({"roles"}),
+    Kind.ACCOUNT_LOCKED: frozenset({"failures", "until"}),
+    Kind.ACCOUNT_TOKEN_ISSUED: frozenset({"token", "scope", "expires_at"}),
+    Kind.ACCOUNT_TOKEN_REVOKED: frozenset({"token"}),
+    Kind.LOG_STARTED: frozenset({"origin", "verifier_key"}),
+    Kind.LOG_CLOCK_WENT_BACK: frozenset({"seconds"}),
+}

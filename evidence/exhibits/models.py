@@ -1,0 +1,181 @@
+"""An exhibit: an acquired original and its registration; and what it is linked to."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Enum,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from evidence.base import Base
+from evidence.people.models import Officer, Unit
+from evidence.recorders.models import Recorder
+
+
+class ExhibitState(enum.StrEnum):
+    SEALED = "sealed"
+    QUARANTINED = "quarantined"
+
+
+class MediaState(enum.StrEnum):
+    """What the media tools could say of it. The exhibit's own bytes are never in question here."""
+
+    PENDING = "pending"
+    READ = "read"
+    PARTIAL = "partial"  # readable in part: cut off, damaged
+    UNREADABLE = "unreadable"
+    NOT_MEDIA = "not_media"
+
+
+class Flag(enum.StrEnum):
+    """What a person should know about a claim; nothing is rewritten because of it."""
+
+    NAME_UNPARSED = "name_unparsed"  # the file name follows no known recorder's pattern
+    NAME_SUSPECT = "name_suspect"  # path parts, control or direction marks, over-long
+    NAME_COLLISION = "name_collision"  # same recorder and name, other bytes
+    TIME_MISSING = "time_missing"
+    TIME_NAIVE = "time_naive"  # no offset given: taken as Asia/Shanghai
+    TIME_UNREADABLE = "time_unreadable"
+    CLOCK_SUSPECT = "clock_suspect"  # the device says later than we received it
+    LATE_UPLOAD = "late_upload"  # more than 24 hours after recording
+    RECORDER_UNKNOWN = "recorder_unknown"
+    WEARER_UNKNOWN = "wearer_unknown"  # no check-out covers the recording time
+    CONTENT_MISMATCH = "content_mismatch"  # not what its name or type says
+    DIGEST_UNCLAIMED = "digest_unclaimed"  # the source sent no digest of its own
+    CASE_UNKNOWN = "case_unknown"  # the case named at the source was not found, or not linkable
+
+
+class Exhibit(Base):
+    """An original as acquired: its digests, its claims, who had it."""
+
+    __tablename__ = "exhibits"
+    __table_args__ = (
+        # The same bytes are the same original. Quarantined bytes are outside: they claim nothing.
+        Index(
+            "uq_exhibits_sealed_sha256",
+            "sha256",
+            unique=True,
+            sqlite_where=text("state = 'SEALED'"),
+            postgresql_where=text("state = 'SEALED'"),
+        ),
+        Index("ix_exhibits_received", "received_at", "id"),
+        Index("ix_exhibits_unit_received", "unit_id", "received_at", "id"),
+        Index("ix_exhibits_recorder_received", "recorder_id", "received_at", "id"),
+        Index("ix_exhibits_officer_received", "officer_id", "received_at", "id"),
+        Index("ix_exhibits_state_received", "state", "received_at", "id"),
+        Index("ix_exhibits_recorded", "recorded_at"),
+        CheckConstraint("size >= 0", name="size"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    label: Mapped[str] = mapped_column(String(20), unique=True)  # E2026-000123
+    state: Mapped[ExhibitState] = mapped_column(Enum(ExhibitState, native_enum=False, length=20))
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+
+    # The three points of the acquisition; the claim is None where the source sent none.
+    sha256_claim: Mapped[str | None] = mapped_column(String(64))
+    sha256_received: Mapped[str | None] = mapped_column(String(64))
+    sha256_read_back: Mapped[str] = mapped_column(String(64))
+    segments_digest: Mapped[str] = mapped_column(String(64))
+
+    # Claims, kept as they came.
+    filename: Mapped[str] = mapped_column(Text)
+    filetype: Mapped[str] = mapped_column(String(255), default="")
+    recorder_claim: Mapped[str] = mapped_column(String(255), default="")
+    recorded_at_claim: Mapped[str] = mapped_column(String(255), default="")
+    flags: Mapped[list[str]] = mapped_column(JSON, default=list)
+
+    # What we made of the claims.
+    recorded_at: Mapped[dt.datetime | None]
+    recorder_id: Mapped[UUID | None] = mapped_column(ForeignKey("recorders.id"))
+    officer_id: Mapped[UUID | None] = mapped_column(ForeignKey("officers.id"))  # the wearer
+    unit_id: Mapped[UUID | None] = mapped_column(ForeignKey("units.id"))
+    upload_id: Mapped[UUID | None] = mapped_column(index=True)
+    custodian: Mapped[str] = mapped_column(String(100), default="")
+    received_at: Mapped[dt.datetime]
+    sealed_at: Mapped[dt.datetime | None]
+
+    # What the media tools say.
+    media_state: Mapped[MediaState] = mapped_column(
+        Enum(MediaState, native_enum=False, length=20), default=MediaState.PENDING, index=True
+    )
+    media_type: Mapped[str | None] = mapped_column(String(100))  # from the bytes, not the name
+    media_facts: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    media_problem: Mapped[str | None] = mapped_column(Text)
+    duration_ms: Mapped[int | None] = mapped_column(BigInteger)
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    poster_sha256: Mapped[str | None] = mapped_column(String(64))
+
+    recorder: Mapped[Recorder | None] = relationship()
+    officer: Mapped[Officer | None] = relationship()
+    unit: Mapped[Unit | None] = relationship()
+    links: Mapped[list[ExhibitLink]] = relationship(
+        back_populates="exhibit", order_by="ExhibitLink.linked_at"
+    )
+
+
+class ExhibitSegments(Base):
+    """The digests of the segments in which an original arrived (evidence.digests.pack_segments)."""
+
+    __tablename__ = "exhibit_segments"
+
+    exhibit_id: Mapped[UUID] = mapped_column(ForeignKey("exhibits.id"), primary_key=True)
+    packed: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ExhibitLink(Base):
+    """An exhibit attached to a case or an inspection. Unlinking keeps the row."""
+
+    __tablename__ = "exhibit_links"
+    __table_args__ = (
+        CheckConstraint("(case_id IS NULL) <> (inspection_id IS NULL)", name="one_target"),
+        Index(
+            "uq_exhibit_links_open_case",
+            "exhibit_id",
+            "case_id",
+            unique=True,
+            sqlite_where=text("unlinked_at IS NULL AND case_id IS NOT NULL"),
+            postgresql_where=text("unlinked_at IS NULL AND case_id IS NOT NULL"),
+        ),
+        Index(
+            "uq_exhibit_links_open_inspection",
+            "exhibit_id",
+            "inspection_id",
+            unique=True,
+            sqlite_where=text("unlinked_at IS NULL AND inspection_id IS NOT NULL"),
+            postgresql_where=text("unlinked_at IS NULL AND inspection_id IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    exhibit_id: Mapped[UUID] = mapped_column(ForeignKey("exhibits.id"))
+    case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases.id"), index=True)
+    inspection_id: Mapped[UUID | None] = mapped_column(ForeignKey("inspections.id"), index=True)
+    # The unit of the case or inspection: whoever reaches that unit's things reaches the exhibit.
+    unit_id: Mapped[UUID] = mapped_column(ForeignKey("units.id"), index=True)
+    note: Mapped[str] = mapped_column(Text, default="")
+    sha256_at_link: Mapped[str] = mapped_column(String(64))
+    linked_by: Mapped[UUID]
+    linked_by_name: Mapped[str] = mapped_column(String(100), default="")
+    linked_at: Mapped[dt.datetime]
+    unlinked_by: Mapped[UUID | None]
+    unlinked_at: Mapped[dt.datetime | None]
+    unlink_reason: Mapped[str | None] = mapped_column(Text)
+
+    exhibit: Mapped[Exhibit] = relationship(back_populates="links")
