@@ -14,20 +14,19 @@ def _wall_clock() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-_source: Callable[[], dt.datetime] = _wall_clock
+_sources: list[Callable[[], dt.datetime]] = [_wall_clock]
 
 
 def now() -> dt.datetime:
     """The present time, aware, UTC."""
-    return _source()
+    return _sources[-1]()
 
 
 @contextmanager
 def replaced_by(source: Callable[[], dt.datetime]) -> Iterator[None]:
     """Let `source` tell the time inside the block, in every thread: for tests."""
-    global _source
-    before, _source = _source, source
+    _sources.append(source)
     try:
         yield
     finally:
-        _source = before
+        _sources.remove(source)

@@ -34,9 +34,9 @@ BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END""",
     f"""CREATE TRIGGER custody_events_no_delete BEFORE DELETE ON custody_events
 BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END""",
     # INSERT OR REPLACE deletes without firing delete triggers; so refuse what it would replace.
-    f"""CREATE TRIGGER custody_events_no_replace BEFORE INSERT ON custody_events
+    """CREATE TRIGGER custody_events_no_replace BEFORE INSERT ON custody_events
 WHEN EXISTS (SELECT 1 FROM custody_events WHERE id = NEW.id OR position = NEW.position)
-BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END""",
+BEGIN SELECT RAISE(ABORT, 'custody_events is append-only'); END""",
 )
 
 POSTGRESQL_V1 = (
@@ -64,5 +64,7 @@ for _statement in POSTGRESQL_V1:
     event.listen(
         CustodyEvent.__table__,
         "after_create",
-        DDL(_statement.replace("%", "%%")).execute_if(dialect="postgresql"),
+        DDL(_statement.replace("%", "%%")).execute_if(  # type: ignore[no-untyped-call]
+            dialect="postgresql"
+        ),
     )

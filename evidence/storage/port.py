@@ -93,6 +93,9 @@ class StagingArea(Protocol):
         storage after it was made durable.
         """
 
+    def unread(self, upload_id: UUID) -> int:
+        """How many bytes read_back() would still have to read: what it would cost just now."""
+
     def remove(self, upload_id: UUID) -> None:
         """Remove a staging area; removing what is not there is harmless."""
 
@@ -106,9 +109,11 @@ class OriginalStore(Protocol):
     def file(self, upload_id: UUID, read_back: ReadBack) -> None:
         """Turn a finished staging area into the original `read_back.sha256`.
 
-        MUST be durable on return. MUST leave bytes already filed under that digest alone, so that
-        a retry is harmless, also where the staging area is gone and the original is there. MUST
-        raise FixityMismatch, filing nothing, where the size is not that of the read-back.
+        MUST be durable on return, and MUST keep the staging journal, so that a crash before the
+        row's commit can be retried: the caller removes the staging area after its commit. MUST
+        leave bytes already filed under that digest alone, so that a retry is harmless. MUST make
+        sure that no writer can still reach the bytes. MUST raise FixityMismatch, filing nothing,
+        where the size is not that of the read-back.
         """
 
     def quarantine(self, upload_id: UUID, exhibit_id: UUID) -> None:
