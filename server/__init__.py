@@ -1,0 +1,49 @@
+"""The web: create_app puts the rooms together."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+
+import flask_smorest
+from flask import Flask
+
+from server import config, extensions, problems
+from server.openapi import Api
+
+
+def _modules(package: str) -> list[str]:
+    found = importlib.import_module(package)
+    return sorted(f"{package}.{m.name}" for m in pkgutil.iter_modules(found.__path__))
+
+
+def create_app(environ: Mapping[str, str] | None = None, **overrides: object) -> Flask:
+    """The application, from the environment. Raises ConfigurationError.
+
+    Every module of server.api and server.pages that has a `blp` is registered: a noun's routes
+    are found by its name, and there is no list to forget.
+    """
+    settings = config.read(environ)
+    config.prepare_data(settings)
+    app = Flask(__name__)
+    app.config.update(
+        SECRET_KEY=config.secret_key(settings),
+        JSON_AS_ASCII=False,
+        MAX_FORM_MEMORY_SIZE=1024 * 1024,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        **overrides,
+    )
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    extensions.init(app, settings)
+    problems.init(app)
+    api = Api(app)
+    for package in ("server.accounts", "server.api", "server.pages"):
+        for name in _modules(package):
+            blp = getattr(importlib.import_module(name), "blp", None)
+            if isinstance(blp, flask_smorest.Blueprint):
+                api.register_blueprint(blp)
+            elif blp is not None:
+                app.register_blueprint(blp)
+    return app

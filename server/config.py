@@ -1,0 +1,131 @@
+"""Every setting, read from the environment in this one place.
+
+A wrong value stops the start with a sentence that names the variable, the value and a remedy.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+GIB = 1024**3
+_SIZE = re.compile(r"(\d{1,15})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
+_ORIGIN = re.compile(r"[A-Za-z0-9.\-_:]+(/[A-Za-z0-9.\-_]+)*", re.ASCII)
+
+
+class ConfigurationError(Exception):
+    """A setting is wrong; the message says which, and what would be right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the environment says, checked."""
+
+    data: Path
+    database_url: str
+    store_url: str
+    queue_url: str
+    log_origin: str
+    secret_key_file: Path
+    max_upload: int  # bytes
+
+    @property
+    def log_key_file(self) -> Path:
+        return self.data / "keys" / "log.key"
+
+
+def _size(name: str, text: str) -> int:
+    found = _SIZE.fullmatch(text.strip())
+    if not found or int(found[1]) == 0:
+        raise ConfigurationError(f"{name}={text!r} is not a size. Write bytes, or 500M, 64G, 1T.")
+    power = " KMGT".index(found[2].upper()) if found[2] else 0
+    return int(found[1]) * int(1024**power)
+
+
+def _url(name: str, text: str, schemes: tuple[str, ...]) -> str:
+    scheme = urlsplit(text).scheme.split("+")[0]
+    if scheme not in schemes:
+        offered = ", ".join(f"{s}:" for s in schemes)
+        raise ConfigurationError(
+            f"{name} begins with {scheme + ':'!r}; it can begin with {offered}"
+        )
+    return text
+
+
+def read(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings. Raises ConfigurationError."""
+    env = os.environ if environ is None else environ
+    data = Path(env.get("ZHENGLIAN_DATA") or "data").expanduser().absolute()
+    origin = env.get("ZHENGLIAN_LOG_ORIGIN") or "zhenglian.local/log"
+    if not _ORIGIN.fullmatch(origin):
+        raise ConfigurationError(
+            f"ZHENGLIAN_LOG_ORIGIN={origin!r} is not a host and path without a scheme, "
+            "such as evidence.example.gov.cn/log."
+        )
+    return Settings(
+        data=data,
+        database_url=_url(
+            "ZHENGLIAN_DATABASE_URL",
+            env.get("ZHENGLIAN_DATABASE_URL") or f"sqlite:///{data / 'zhenglian.db'}",
+            ("sqlite", "postgresql"),
+        ),
+        store_url=_url(
+            "ZHENGLIAN_STORE_URL",
+            env.get("ZHENGLIAN_STORE_URL") or (data / "store").as_uri(),
+            ("file", "memory"),
+        ),
+        queue_url=_url(
+            "ZHENGLIAN_QUEUE_URL",
+            env.get("ZHENGLIAN_QUEUE_URL") or f"sqlite:///{data / 'queue.db'}",
+            ("sqlite", "memory"),
+        ),
+        log_origin=origin,
+        secret_key_file=Path(
+            env.get("ZHENGLIAN_SECRET_KEY_FILE") or data / "keys" / "secret.key"
+        ).expanduser(),
+        max_upload=_size("ZHENGLIAN_MAX_UPLOAD", env.get("ZHENGLIAN_MAX_UPLOAD") or "64G"),
+    )
+
+
+def prepare_data(settings: Settings) -> None:
+    """Make the data folder, for its owner alone. Raises ConfigurationError."""
+    try:
+        for folder in (settings.data, settings.data / "keys"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"ZHENGLIAN_DATA={settings.data}: the folder cannot be made or written "
+            f"({error.strerror}). Give one that this account owns."
+        ) from None
+
+
+def secret_key(settings: Settings) -> str:
+    """The key that signs sessions; made on first start, 0600. Raises ConfigurationError."""
+    path = settings.secret_key_file
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            pass
+        else:
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write(secrets.token_urlsafe(48))
+                file.flush()
+                os.fsync(file.fileno())
+        key = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"ZHENGLIAN_SECRET_KEY_FILE={path} cannot be made or read ({error})."
+        ) from None
+    if len(key) < 32:
+        raise ConfigurationError(
+            f"ZHENGLIAN_SECRET_KEY_FILE={path} holds fewer than 32 characters. "
+            "Remove the file to have a new key made (everybody must log in again)."
+        )
+    return key

@@ -1,0 +1,82 @@
+"""What one application has one of: database, store, signing key, API description, translations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from flask import Flask, current_app
+from flask_babel import Babel
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.orm import sessionmaker
+
+import evidence.cases.models
+import evidence.custody.guards
+import evidence.exhibits.models
+import evidence.inspections.models
+import evidence.uploads.models  # noqa: F401  (every table is known before the first query)
+from evidence.base import Base
+from evidence.custody.keys import load_or_create_signer
+from evidence.custody.note import Signer
+from evidence.sqlite import prepare
+from evidence.storage.filesystem import FilesystemStore
+from evidence.storage.memory import MemoryStore
+from evidence.storage.port import Store
+from server.config import Settings
+
+_OURS = "zhenglian"
+
+# Objects stay readable after the commit: the response is built then, without asking again.
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+babel = Babel()
+
+
+def settings() -> Settings:
+    found: Settings = current_app.extensions[_OURS]["settings"]
+    return found
+
+
+def store() -> Store:
+    """The one store of this application."""
+    found: Store = current_app.extensions[_OURS]["store"]
+    return found
+
+
+def signer() -> Signer:
+    """The log's signing key, made on first start; named by the log's origin."""
+    ours = current_app.extensions[_OURS]
+    if "signer" not in ours:
+        chosen = settings()
+        ours["signer"] = load_or_create_signer(chosen.log_key_file, chosen.log_origin)
+    found: Signer = ours["signer"]
+    return found
+
+
+def log_origin() -> str:
+    return settings().log_origin
+
+
+def sessions() -> sessionmaker:
+    """For loops that manage their own transactions (the sequencer): plain sessions."""
+    ours = current_app.extensions[_OURS]
+    if "sessions" not in ours:
+        ours["sessions"] = sessionmaker(db.engine, expire_on_commit=False)
+    found: sessionmaker = ours["sessions"]
+    return found
+
+
+def open_store(url: str) -> Store:
+    """The store that ZHENGLIAN_STORE_URL names."""
+    parts = urlsplit(url)
+    if parts.scheme == "memory":
+        return MemoryStore()
+    return FilesystemStore(Path(unquote(parts.path)))
+
+
+def init(app: Flask, chosen: Settings) -> None:
+    """Give `app` its database, store and settings."""
+    app.extensions[_OURS] = {"settings": chosen, "store": open_store(chosen.store_url)}
+    app.config["SQLALCHEMY_DATABASE_URI"] = chosen.database_url
+    db.init_app(app)
+    with app.app_context():
+        prepare(db.engine)

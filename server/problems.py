@@ -1,0 +1,149 @@
+"""Errors on the wire: RFC 9457 application/problem+json, or a page for a person.
+
+The status of each error class stands here and nowhere else; a test holds the list against
+evidence.errors. A 5xx carries no detail but an id that the log has too.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+from flask import Flask, Response, current_app, jsonify, render_template, request
+from flask_babel import gettext as _
+from werkzeug.exceptions import HTTPException
+
+from evidence import errors as e
+from server.extensions import db
+
+log = logging.getLogger(__name__)
+
+STATUS: dict[type[e.EvidenceError], int] = {
+    e.EvidenceError: 500,
+    e.InvalidInput: 422,
+    e.MalformedCaseNumber: 422,
+    e.MalformedUploadMetadata: 400,
+    e.CertificateNotValid: 422,
+    e.TooFewOfficers: 422,
+    e.NaiveTime: 422,
+    e.AccessDenied: 403,
+    e.InspectionSeparatedFromPenalty: 403,
+    e.NotFound: 404,
+    e.CaseNotFound: 404,
+    e.UploadGone: 410,
+    e.Conflict: 409,
+    e.CaseArchived: 409,
+    e.ExhibitQuarantined: 409,
+    e.IdentifierReused: 409,
+    e.AlreadyCheckedOut: 409,
+    e.NotCheckedOut: 409,
+    e.CheckoutOverlaps: 409,
+    e.OffsetMismatch: 409,
+    e.UploadLeased: 409,
+    e.UploadComplete: 409,
+    e.UploadSealed: 403,
+    e.ChecksumMismatch: 460,
+    e.UnsupportedChecksum: 400,
+    e.UploadTooLarge: 413,
+    e.LengthExceeded: 400,
+    e.StorageError: 500,
+    e.StorageUnavailable: 503,
+    e.StorageFull: 507,
+    e.OriginalMissing: 500,
+    e.FixityMismatch: 500,
+    e.CustodyError: 500,
+    e.EventInvalid: 422,
+    e.LogForked: 500,
+    e.LogNotReady: 503,
+    e.ProofBroken: 422,
+    e.NoteMalformed: 422,
+    e.SignatureInvalid: 422,
+    e.MediaUnreadable: 422,
+    e.MediaToolFailed: 500,
+}
+
+_SPOKEN_5XX = frozenset({"storage_unavailable", "storage_full", "log_not_ready"})
+
+
+def problem(status: int, code: str, title: str, **members: Any) -> Response:
+    """A problem document. `type` is a relative URN: the code is what clients should test."""
+    body = {
+        "type": f"urn:zhenglian:problem:{code}",
+        "title": title,
+        "status": status,
+        "code": code,
+        **members,
+    }
+    response = jsonify(body)
+    response.status_code = status
+    response.content_type = "application/problem+json"
+    return response
+
+
+def speaks_json() -> bool:
+    """Whether the one who asks is a program: everything but the console's pages."""
+    return request.path.startswith(("/api/", "/log/", "/healthz", "/readyz", "/metrics"))
+
+
+def respond(status: int, code: str, title: str, **members: Any) -> Response:
+    """The error for whoever asked: a problem document, or a page."""
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and code not in _SPOKEN_5XX:
+        incident = uuid4().hex[:12]
+        log.error("incident %s: %s %s", incident, code, request.path, exc_info=True)
+        title = _(
+            "Something went wrong here. Tell your administrator this number: %(n)s", n=incident
+        )
+        code, members = "internal_error", {"incident": incident}
+    if speaks_json():
+        return problem(status, code, title, **members)
+    page = render_template("problem.html", status=status, code=code, title=title, facts=members)
+    return current_app.make_response((page, status))
+
+
+def from_evidence(error: e.EvidenceError) -> Response:
+    facts = {k: v for k, v in error.facts.items() if isinstance(v, str | int | list | None)}
+    db.session.rollback()
+    response = respond(STATUS[type(error)], error.code, str(error), **facts)
+    if error.code in ("storage_unavailable", "log_not_ready"):
+        response.headers["Retry-After"] = "2"
+    return response
+
+
+def from_http(error: HTTPException) -> Response:
+    status = error.code or 500
+    data: dict[str, Any] = getattr(error, "data", None) or {}
+    members: dict[str, Any] = {}
+    messages = data.get("messages") or data.get("errors")
+    if messages:
+        members["errors"] = messages
+    code = {
+        400: "bad_request",
+        401: "not_authenticated",
+        403: "access_denied",
+        404: "not_found",
+        405: "method_not_allowed",
+        413: "upload_too_large",
+        422: "invalid_input",
+        429: "too_many_requests",
+    }.get(status, f"http_{status}")
+    title = data.get("message") or error.description or error.name
+    response = respond(status, code, title, **members)
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    for name, value in (data.get("headers") or {}).items():
+        response.headers[name] = value
+    return response
+
+
+def from_anything(error: Exception) -> Response:
+    db.session.rollback()
+    return respond(500, "internal_error", "")
+
+
+def init(app: Flask) -> None:
+    app.register_error_handler(e.EvidenceError, from_evidence)
+    app.register_error_handler(HTTPException, from_http)
+    app.register_error_handler(Exception, from_anything)
