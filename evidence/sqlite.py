@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session
 
+from evidence.bigrams import bigrams, folded
+
 _WRITE = "sqlite_begin"
 
 
@@ -28,6 +30,9 @@ def prepare(engine: Engine) -> Engine:
     @event.listens_for(engine, "connect")
     def settings(connection: Any, _: Any) -> None:
         connection.isolation_level = None
+        # The triggers behind evidence/exhibits/text_search.py call these.
+        connection.create_function("folded", 1, folded, deterministic=True)
+        connection.create_function("bigrams", 1, bigrams, deterministic=True)
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode = WAL")
         # FULL: a commit is on the disk before it is acknowledged, also through a power cut.

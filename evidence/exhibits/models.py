@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from evidence.base import Base
+from evidence.exhibits.order import position_of
 from evidence.people.models import Officer, Unit
 from evidence.recorders.models import Recorder
 
@@ -59,6 +60,11 @@ class Flag(enum.StrEnum):
     CASE_UNKNOWN = "case_unknown"  # the case named at the source was not found, or not linkable
 
 
+def _position(context: Any) -> int:
+    row = context.get_current_parameters()
+    return position_of(row["received_at"], row["label"])
+
+
 class Exhibit(Base):
     """An original as acquired: its digests, its claims, who had it."""
 
@@ -72,17 +78,22 @@ class Exhibit(Base):
             sqlite_where=text("state = 'SEALED'"),
             postgresql_where=text("state = 'SEALED'"),
         ),
-        Index("ix_exhibits_received", "received_at", "id"),
-        Index("ix_exhibits_unit_received", "unit_id", "received_at", "id"),
-        Index("ix_exhibits_recorder_received", "recorder_id", "received_at", "id"),
-        Index("ix_exhibits_officer_received", "officer_id", "received_at", "id"),
-        Index("ix_exhibits_state_received", "state", "received_at", "id"),
-        Index("ix_exhibits_recorded", "recorded_at"),
+        # Every list is newest first by `position`, so each filter has its index in that order.
+        Index("ix_exhibits_unit", "unit_id", "position"),
+        Index("ix_exhibits_recorder", "recorder_id", "position"),
+        Index("ix_exhibits_officer", "officer_id", "position"),
+        Index("ix_exhibits_state", "state", "position"),
+        Index("ix_exhibits_media_state", "media_state", "position"),
+        Index("ix_exhibits_recorded", "position", "recorded_at"),
+        Index("ix_exhibits_recorded_at", "recorded_at"),
         CheckConstraint("size >= 0", name="size"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     label: Mapped[str] = mapped_column(String(20), unique=True)  # E2026-000123
+    # The place in every list, from received_at and label: one integer, so that a page's end is
+    # exact and the text index can keep its rows in the same order.
+    position: Mapped[int] = mapped_column(BigInteger, unique=True, default=_position)
     state: Mapped[ExhibitState] = mapped_column(Enum(ExhibitState, native_enum=False, length=20))
     sha256: Mapped[str] = mapped_column(String(64), index=True)
     size: Mapped[int] = mapped_column(BigInteger)
@@ -112,7 +123,7 @@ class Exhibit(Base):
 
     # What the media tools say.
     media_state: Mapped[MediaState] = mapped_column(
-        Enum(MediaState, native_enum=False, length=20), default=MediaState.PENDING, index=True
+        Enum(MediaState, native_enum=False, length=20), default=MediaState.PENDING
     )
     media_type: Mapped[str | None] = mapped_column(String(100))  # from the bytes, not the name
     media_facts: Mapped[dict[str, Any] | None] = mapped_column(JSON)
@@ -169,6 +180,10 @@ class ExhibitLink(Base):
     inspection_id: Mapped[UUID | None] = mapped_column(ForeignKey("inspections.id"), index=True)
     # The unit of the case or inspection: whoever reaches that unit's things reaches the exhibit.
     unit_id: Mapped[UUID] = mapped_column(ForeignKey("units.id"), index=True)
+    # Whom the case was sent to for review, and what people search for: its number and party, or
+    # the inspection's party and place. evidence.cases and evidence.inspections keep them current.
+    sent_to_id: Mapped[UUID | None] = mapped_column(ForeignKey("officers.id"), index=True)
+    target_text: Mapped[str] = mapped_column(Text, default="")
     note: Mapped[str] = mapped_column(Text, default="")
     sha256_at_link: Mapped[str] = mapped_column(String(64))
     linked_by: Mapped[UUID]

@@ -26,6 +26,7 @@ class Act(enum.StrEnum):
     INSPECTION_RECORD = "inspection_record"
     CASE_VIEW = "case_view"
     CASE_FILE = "case_file"
+    CASE_ARCHIVE = "case_archive"
     RECORDER_VIEW = "recorder_view"
     RECORDER_CHECK_OUT = "recorder_check_out"
     RECORDER_MANAGE = "recorder_manage"
@@ -115,6 +116,7 @@ _T: dict[Role, dict[Act, Scope]] = {
         Act.CUSTODY_VIEW: Scope.ALL,
         Act.INSPECTION_VIEW: Scope.ALL,
         Act.CASE_VIEW: Scope.ALL,
+        Act.CASE_ARCHIVE: Scope.ALL,
         Act.PEOPLE_VIEW: Scope.ALL,
         Act.LOG_VIEW: Scope.ALL,
     },

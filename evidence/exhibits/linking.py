@@ -1,0 +1,152 @@
+"""Attaching exhibits to something, and taking them off again; the row of a link stays for ever.
+
+What they are attached to is a Target: evidence.cases and evidence.inspections make theirs, check
+what is theirs to check, and call this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from evidence import clock
+from evidence.custody.append import append
+from evidence.custody.kinds import Kind
+from evidence.errors import AccessDenied, ExhibitQuarantined, InvalidInput, NotFound
+from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState
+from evidence.exhibits.reach import reach_of
+from evidence.people import access
+from evidence.people.access import Act
+from evidence.people.actor import Actor
+
+MAX_AT_ONCE = 200
+MAX_NOTE = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What an exhibit is attached to, as far as an exhibit's link has to know it."""
+
+    kind: Literal["case", "inspection"]
+    id: UUID
+    unit_id: UUID
+    text: str  # what people search for: number and party, party and place
+    number: str | None = None
+    sent_to_id: UUID | None = None
+
+
+def attach(
+    session: Session, target: Target, exhibits: Sequence[Exhibit], by: Actor, note: str
+) -> list[ExhibitLink]:
+    """Attach all of `exhibits`, or none; attaching again is the same link and no second event.
+
+    Raises AccessDenied, ExhibitQuarantined, with `refused` naming every exhibit that stood in
+    the way and why; InvalidInput for more than MAX_AT_ONCE.
+    """
+    if not 1 <= len(exhibits) <= MAX_AT_ONCE:
+        raise InvalidInput(f"Attach 1 to {MAX_AT_ONCE} exhibits at once.")
+    refused = [(e, why) for e in exhibits if (why := _refusal(e, by))]
+    if refused:
+        first = refused[0][1]
+        raise type(first)(
+            str(first),
+            refused=[{"exhibit": str(e.id), "label": e.label, "code": w.code} for e, w in refused],
+        )
+    return [_attach_one(session, target, exhibit, by, note) for exhibit in exhibits]
+
+
+def _refusal(exhibit: Exhibit, by: Actor) -> AccessDenied | ExhibitQuarantined | None:
+    if not access.allows(by, Act.EXHIBIT_LINK, reach_of(exhibit)):
+        return AccessDenied(act=Act.EXHIBIT_LINK.value)
+    if exhibit.state is ExhibitState.QUARANTINED:
+        return ExhibitQuarantined(label=exhibit.label)
+    return None
+
+
+def _attach_one(
+    session: Session, target: Target, exhibit: Exhibit, by: Actor, note: str
+) -> ExhibitLink:
+    column = ExhibitLink.case_id if target.kind == "case" else ExhibitLink.inspection_id
+    present = session.scalar(
+        select(ExhibitLink).where(
+            ExhibitLink.exhibit_id == exhibit.id,
+            column == target.id,
+            ExhibitLink.unlinked_at.is_(None),
+        )
+    )
+    if present:
+        return present
+    link = ExhibitLink(
+        exhibit=exhibit,
+        case_id=target.id if target.kind == "case" else None,
+        inspection_id=target.id if target.kind == "inspection" else None,
+        unit_id=target.unit_id,
+        sent_to_id=target.sent_to_id,
+        target_text=target.text,
+        note=note,
+        sha256_at_link=exhibit.sha256,
+        linked_by=by.id,
+        linked_by_name=by.name,
+        linked_at=clock.now(),
+    )
+    session.add(link)
+    session.flush()
+    details: dict[str, object] = {"to": target.kind, "id": str(target.id), "note": note}
+    if target.number:
+        details["number"] = target.number
+    append(session, Kind.EXHIBIT_LINKED, exhibit.id, by, sha256=exhibit.sha256, **details)
+    return link
+
+
+def detach(
+    session: Session, link: ExhibitLink, by: Actor, reason: str, *, number: str | None = None
+) -> ExhibitLink:
+    """Close a link, giving the reason; closing it again changes nothing.
+
+    Raises AccessDenied, and InvalidInput where the reason is empty.
+    """
+    access.require(by, Act.EXHIBIT_LINK, reach_of(link.exhibit))
+    if not reason.strip():
+        raise InvalidInput("Say why the exhibit is taken off.")
+    if link.unlinked_at is not None:
+        return link
+    link.unlinked_at = clock.now()
+    link.unlinked_by = by.id
+    link.unlink_reason = reason
+    session.flush()
+    details: dict[str, object] = {
+        "to": "case" if link.case_id else "inspection",
+        "id": str(link.case_id or link.inspection_id),
+        "reason": reason,
+    }
+    if number:
+        details["number"] = number
+    append(session, Kind.EXHIBIT_UNLINKED, link.exhibit_id, by, **details)
+    return link
+
+
+def find_link(session: Session, link_id: UUID, exhibit: Exhibit) -> ExhibitLink:
+    """A link of this exhibit, open or closed. Raises NotFound."""
+    link = session.scalar(
+        select(ExhibitLink)
+        .where(ExhibitLink.id == link_id, ExhibitLink.exhibit_id == exhibit.id)
+        .options(selectinload(ExhibitLink.exhibit))
+    )
+    if link is None:
+        raise NotFound
+    return link
+
+
+def keep_current(session: Session, target: Target) -> None:
+    """Bring what open links know of `target` up to date: whom it was sent to, its text."""
+    column = ExhibitLink.case_id if target.kind == "case" else ExhibitLink.inspection_id
+    query = select(ExhibitLink).where(column == target.id, ExhibitLink.unlinked_at.is_(None))
+    for link in session.scalars(query):
+        link.sent_to_id = target.sent_to_id
+        link.target_text = target.text
+    session.flush()

@@ -1,0 +1,40 @@
+"""Who reaches an exhibit: its own unit, the units of what it is linked to, a case's reviewer."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, false, or_, select, true
+
+from evidence.exhibits.models import Exhibit, ExhibitLink
+from evidence.people import access
+from evidence.people.access import Act, Reach, Scope
+from evidence.people.actor import Actor
+
+
+def reach_of(exhibit: Exhibit) -> Reach:
+    """Open links widen the reach; unlinking takes it back."""
+    open_links = [link for link in exhibit.links if link.unlinked_at is None]
+    units = {link.unit_id for link in open_links}
+    if exhibit.unit_id:
+        units.add(exhibit.unit_id)
+    sent_to = {link.sent_to_id for link in open_links if link.sent_to_id}
+    return Reach(unit_ids=frozenset(units), sent_to_ids=frozenset(sent_to))
+
+
+def linked_within(actor: Actor, units: frozenset[UUID]) -> Select[UUID]:
+    """The ids of exhibits that the actor reaches through an open link."""
+    return select(ExhibitLink.exhibit_id).where(
+        ExhibitLink.unlinked_at.is_(None),
+        or_(ExhibitLink.unit_id.in_(units), ExhibitLink.sent_to_id == actor.id),
+    )
+
+
+def visible_to(actor: Actor, act: Act = Act.EXHIBIT_VIEW) -> ColumnElement[bool]:
+    """The same rule as `reach_of` with access.allows, for many exhibits at once."""
+    if access.scope(actor, act) is Scope.NONE:
+        return false()
+    units = access.units_in_scope(actor, act)
+    if units is None:
+        return true()
+    return or_(Exhibit.unit_id.in_(units), Exhibit.id.in_(linked_within(actor, units)))

@@ -1,0 +1,142 @@
+"""Exhibits by any stretch of text: label, file name, recorder, wearer, linked case and party.
+
+On SQLite an index of character pairs answers within milliseconds, for Chinese too, and keeps its
+rows in the order of `position`; triggers keep it, whoever writes. Elsewhere the same question is
+asked with LIKE. Nothing outside this module knows which.
+
+V1 is frozen: create_all() makes it, the first migration runs the same statements; a change is a
+V2 and a migration.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    MetaData,
+    Select,
+    String,
+    Table,
+    and_,
+    cast,
+    event,
+    func,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.sql.expression import column, table
+
+from evidence.base import Base
+from evidence.bigrams import phrase, words
+from evidence.exhibits.models import Exhibit, ExhibitLink
+from evidence.people.models import Officer
+from evidence.recorders.models import Recorder
+
+# ASCII alone separates and folds; what is not ASCII is part of a token as it stands.
+_TOKENIZE = "ascii tokenchars '!#$%&()*+,-./:;<=>?@[]^_`{|}~\\'"
+
+SQLITE_V1 = (
+    """CREATE VIEW exhibit_documents AS SELECT e.id, e.position,
+folded(e.label || ' ' || e.filename || ' ' || e.recorder_claim
+ || coalesce((SELECT ' ' || r.number FROM recorders r WHERE r.id = e.recorder_id), '')
+ || coalesce((SELECT ' ' || o.name || ' ' || o.badge FROM officers o WHERE o.id = e.officer_id), '')
+ || coalesce((SELECT ' ' || group_concat(l.target_text, ' ') FROM exhibit_links l
+              WHERE l.exhibit_id = e.id AND l.unlinked_at IS NULL), '')) AS content,
+coalesce((SELECT group_concat(value, ' ') FROM json_each(e.flags)), '') AS flags
+FROM exhibits e""",
+    """CREATE TABLE exhibit_texts (position INTEGER PRIMARY KEY, content TEXT NOT NULL,
+flags TEXT NOT NULL)""",
+    f"""CREATE VIRTUAL TABLE exhibit_grams USING fts5(content, flags, content='', columnsize=0,
+tokenize="{_TOKENIZE}")""",
+    """CREATE TRIGGER exhibit_texts_added AFTER INSERT ON exhibit_texts BEGIN
+INSERT INTO exhibit_grams (rowid, content, flags)
+VALUES (NEW.position, bigrams(NEW.content), NEW.flags); END""",
+    """CREATE TRIGGER exhibit_texts_changed AFTER UPDATE ON exhibit_texts
+WHEN OLD.content <> NEW.content OR OLD.flags <> NEW.flags BEGIN
+INSERT INTO exhibit_grams (exhibit_grams, rowid, content, flags)
+VALUES ('delete', OLD.position, bigrams(OLD.content), OLD.flags);
+INSERT INTO exhibit_grams (rowid, content, flags)
+VALUES (NEW.position, bigrams(NEW.content), NEW.flags); END""",
+    """CREATE TRIGGER exhibits_text_added AFTER INSERT ON exhibits BEGIN
+INSERT INTO exhibit_texts SELECT position, content, flags FROM exhibit_documents
+WHERE id = NEW.id; END""",
+    """CREATE TRIGGER exhibits_text_changed
+AFTER UPDATE OF filename, flags, officer_id, recorder_id ON exhibits BEGIN
+UPDATE exhibit_texts SET (content, flags) =
+(SELECT content, flags FROM exhibit_documents WHERE id = NEW.id)
+WHERE position = NEW.position; END""",
+    """CREATE TRIGGER exhibit_links_text_added AFTER INSERT ON exhibit_links BEGIN
+UPDATE exhibit_texts SET content = (SELECT content FROM exhibit_documents WHERE id = NEW.exhibit_id)
+WHERE position = (SELECT position FROM exhibits WHERE id = NEW.exhibit_id); END""",
+    """CREATE TRIGGER exhibit_links_text_changed
+AFTER UPDATE OF unlinked_at, target_text ON exhibit_links BEGIN
+UPDATE exhibit_texts SET content = (SELECT content FROM exhibit_documents WHERE id = NEW.exhibit_id)
+WHERE position = (SELECT position FROM exhibits WHERE id = NEW.exhibit_id); END""",
+    """CREATE TRIGGER officers_text_changed AFTER UPDATE OF name, badge ON officers BEGIN
+UPDATE exhibit_texts SET content =
+(SELECT content FROM exhibit_documents d WHERE d.position = exhibit_texts.position)
+WHERE position IN (SELECT position FROM exhibits WHERE officer_id = NEW.id); END""",
+)
+
+# Known to queries, but not to Base.metadata: SQLite alone has them.
+_grams = table("exhibit_grams", column("rowid"))
+_texts = Table(
+    "exhibit_texts", MetaData(), Column("position", key="position"), Column("content", String)
+)
+
+
+@event.listens_for(Base.metadata, "after_create")
+def _create(_: Any, connection: Connection, tables: Any = (), **__: Any) -> None:
+    if connection.dialect.name == "sqlite" and Exhibit.__table__ in tables:
+        for statement in SQLITE_V1:
+            connection.exec_driver_sql(statement)
+
+
+def indexed(words_of: str, flag: str | None) -> Select[int]:
+    """SQLite: positions, newest first, of exhibits with these words and this flag."""
+    terms = [f"content : {phrase(word)}" for word in words(words_of)]
+    if flag:
+        terms.append(f'flags : "{flag}"')
+    match = text("exhibit_grams MATCH :grams").bindparams(grams=" AND ".join(terms))
+    return (
+        select(Exhibit.position)
+        .join_from(_grams, Exhibit, Exhibit.position == _grams.c.rowid)
+        .where(match)
+        .order_by(_grams.c.rowid.desc())
+    )
+
+
+def contains(words_of: str, dialect: str) -> ColumnElement[bool]:
+    """The same question of one exhibit at a time: for where something else narrows the search."""
+    if dialect == "sqlite":
+        found = [func.instr(_texts.c.content, word) > 0 for word in words(words_of)]
+        return select(1).where(_texts.c.position == Exhibit.position, *found).exists()
+    return and_(*(_portable(word) for word in words_of.split()))
+
+
+def _portable(word: str) -> ColumnElement[bool]:
+    def has(what: Any) -> ColumnElement[bool]:
+        return what.icontains(word, autoescape=True)  # type: ignore[no-any-return]
+
+    officers = select(Officer.id).where(or_(has(Officer.name), has(Officer.badge)))
+    recorders = select(Recorder.id).where(has(Recorder.number))
+    links = select(ExhibitLink.exhibit_id).where(
+        ExhibitLink.unlinked_at.is_(None), has(ExhibitLink.target_text)
+    )
+    return or_(
+        has(Exhibit.label),
+        has(Exhibit.filename),
+        has(Exhibit.recorder_claim),
+        Exhibit.officer_id.in_(officers),
+        Exhibit.recorder_id.in_(recorders),
+        Exhibit.id.in_(links),
+    )
+
+
+def flagged(flag: str) -> ColumnElement[bool]:
+    """Whether an exhibit carries `flag`, asked of one exhibit at a time."""
+    return cast(Exhibit.flags, String).contains(f'"{flag}"', autoescape=True)
