@@ -1,0 +1,82 @@
+"""Making files and folders durable, and what the system's refusals are called here."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from evidence.errors import StorageError, StorageFull, StorageUnavailable
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn an OSError into StorageFull or StorageUnavailable."""
+    try:
+        yield
+    except OSError as error:
+        raise refusal(error) from error
+
+
+def refusal(error: OSError) -> StorageError:
+    """The domain's name for what the system refused."""
+    if error.errno in _FULL:
+        return StorageFull()
+    return StorageUnavailable(f"The storage refused: {error.strerror or error}. Try again.")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, each durable in its parent, for the owner alone."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def place(content: bytes, target: Path) -> bool:
+    """Put `content` at `target` in one step, durable; False where something stands there already.
+
+    A crash leaves either nothing under the name or the whole content.
+    """
+    make_folder(target.parent)
+    draft = target.parent / f".{os.urandom(8).hex()}"
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(handle, view) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    try:
+        os.link(draft, target)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    sync_folder(target.parent)
+    return True
+
+
+def adopt(source: Path, target: Path) -> None:
+    """Give the bytes of `source` a second name, `target`, durable; harmless where it exists."""
+    make_folder(target.parent)
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return
+    sync_folder(target.parent)

@@ -1,0 +1,339 @@
+"""The store on a local disk. Names on it are UUIDs and digests; no name from outside is a path.
+
+    staging/<upload>/{data,journal}    originals/ab/cd/<sha256>    quarantine/<exhibit>
+    derivatives/ab/<sha256>            log/<tile path>
+
+Filing gives the staged file a second name among the originals (a hard link: no byte is copied
+again) and makes it read-only; the staging folder goes when the row is committed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+from evidence.digests import Segment
+from evidence.errors import (
+    FixityMismatch,
+    InvalidInput,
+    LogForked,
+    OriginalMissing,
+    StorageFull,
+    UploadGone,
+    UploadLeased,
+)
+from evidence.storage import journal
+from evidence.storage.durable import adopt, make_folder, place, sync_folder, translated
+from evidence.storage.port import ReadBack, StagingWriter
+from evidence.storage.read_back import PIECE, RunningReadBacks
+from evidence.storage.staging import SILENT_SECONDS, FileWriter, lock
+
+# Kept free for the database, the queue and the log: a full disk must still take the events.
+MARGIN_BYTES = 256 * 1024 * 1024
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_TILE = re.compile(r"tile/(?:[0-9]+|entries)/(?:x[0-9]{3}/)*[0-9]{3}(?:\.p/[0-9]{1,3})?", re.ASCII)
+
+
+class FilesystemStore:
+    """A Store below `root`, which is made with mode 0700 if it is not there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._writers: dict[UUID, FileWriter] = {}
+        self._guard = threading.Lock()
+        self._running = RunningReadBacks()
+        with translated():
+            for name in ("staging", "originals", "quarantine", "derivatives", "log"):
+                make_folder(root / name)
+
+    def _staging(self, upload_id: UUID) -> Path:
+        return self.root / "staging" / str(upload_id)
+
+    def _segments(self, upload_id: UUID) -> list[Segment]:
+        try:
+            return journal.parse((self._staging(upload_id) / "journal").read_bytes())
+        except FileNotFoundError:
+            raise UploadGone() from None
+
+    def create(self, upload_id: UUID, length: int | None) -> None:
+        folder = self._staging(upload_id)
+        with translated():
+            if (folder / "journal").exists():
+                return
+            self._require_room(length or 0)
+            make_folder(folder)
+            handle = os.open(folder / "data", os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                self._reserve(handle, length or 0)
+                os.fsync(handle)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            finally:
+                os.close(handle)
+            # The journal comes last: a staging area without one was never made.
+            os.close(os.open(folder / "journal", os.O_WRONLY | os.O_CREAT, 0o600))
+            sync_folder(folder)
+
+    def _require_room(self, length: int) -> None:
+        if shutil.disk_usage(self.root).free < length + MARGIN_BYTES:
+            raise StorageFull(
+                "There is no room for this upload. Free space or move the store, then send it "
+                "again; what is on the recorder stays there."
+            )
+
+    def _reserve(self, handle: int, length: int) -> None:
+        if length:
+            with translated():
+                os.posix_fallocate(handle, 0, length)
+
+    def declare_length(self, upload_id: UUID, length: int) -> None:
+        with translated():
+            try:
+                handle = os.open(self._staging(upload_id) / "data", os.O_RDWR)
+            except FileNotFoundError:
+                raise UploadGone() from None
+            try:
+                self._require_room(max(0, length - os.fstat(handle).st_size))
+                self._reserve(handle, length)
+            finally:
+                os.close(handle)
+
+    def offset(self, upload_id: UUID) -> int:
+        with translated():
+            return journal.end(self._segments(upload_id))
+
+    def segments(self, upload_id: UUID) -> list[Segment]:
+        with translated():
+            return self._segments(upload_id)
+
+    @contextmanager
+    def writer(self, upload_id: UUID, *, hold: bool = False) -> Iterator[StagingWriter]:
+        self._take_over(upload_id)
+        with translated():
+            writer = FileWriter(
+                self._staging(upload_id),
+                lambda offset: self._running.up_to(upload_id, offset),
+                hold=hold,
+            )
+        with self._guard:
+            self._writers[upload_id] = writer
+        try:
+            with writer:
+                yield writer
+        finally:
+            with self._guard:
+                if self._writers.get(upload_id) is writer:
+                    del self._writers[upload_id]
+
+    def _take_over(self, upload_id: UUID) -> None:
+        """Revoke a writer of this process whose connection has fallen silent."""
+        with self._guard:
+            holder = self._writers.get(upload_id)
+        if holder is None:
+            return
+        if holder.silent_for < SILENT_SECONDS:
+            raise UploadLeased()
+        holder.revoke()
+
+    def concatenate(self, upload_id: UUID, parts: Sequence[UUID]) -> None:
+        total = sum(self.offset(part) for part in parts)
+        self.remove(upload_id)  # what a crash left half copied
+        self.create(upload_id, total)
+        folder = self._staging(upload_id)
+        with translated(), (folder / "data").open("r+b") as target:
+            lock(target.fileno())
+            records, at = [], 0
+            for part in parts:
+                with (self._staging(part) / "data").open("rb") as source:
+                    for segment in self._segments(part):
+                        self._copy(source.fileno(), target.fileno(), segment.length)
+                        records.append(journal.record(at, segment))
+                        at += segment.length
+            os.fdatasync(target.fileno())
+            with (folder / "journal").open("wb") as book:
+                book.write(b"".join(records))
+                book.flush()
+                os.fdatasync(book.fileno())
+
+    @staticmethod
+    def _copy(source: int, target: int, length: int) -> None:
+        while length:
+            copied = os.copy_file_range(source, target, length)
+            if not copied:
+                raise OriginalMissing("The bytes of a part end before its journal does.")
+            length -= copied
+
+    def read_back(self, upload_id: UUID) -> ReadBack:
+        with translated():
+            segments = self._segments(upload_id)
+            running = self._running.within(upload_id, journal.end(segments))
+            try:
+                handle = os.open(self._staging(upload_id) / "data", os.O_RDONLY)
+            except FileNotFoundError:
+                raise UploadGone() from None
+            try:
+                for segment in segments[running.index :]:
+                    running.take(handle, segment)
+            finally:
+                os.close(handle)
+            return running.result(segments)
+
+    def unread(self, upload_id: UUID) -> int:
+        end = self.offset(upload_id)
+        return end - self._running.within(upload_id, end).covered
+
+    def remove(self, upload_id: UUID) -> None:
+        self._running.forget(upload_id)
+        with self._guard:
+            holder = self._writers.get(upload_id)
+        if holder is not None:
+            holder.revoke()
+        folder = self._staging(upload_id)
+        with translated():
+            # The journal goes first: without one, the rest is refuse.
+            (folder / "journal").unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def staged(self) -> Iterator[UUID]:
+        for folder in (self.root / "staging").iterdir():
+            try:
+                yield UUID(folder.name)
+            except ValueError:
+                continue
+
+    def _original(self, sha256: str) -> Path:
+        if not _SHA256.fullmatch(sha256):
+            raise InvalidInput("A SHA-256 digest is written as 64 hexadecimal digits.")
+        return self.root / "originals" / sha256[:2] / sha256[2:4] / sha256
+
+    def file(self, upload_id: UUID, read_back: ReadBack) -> None:
+        with self._locked(upload_id) as data:
+            size = journal.end(self._segments(upload_id))
+            if size != read_back.size:
+                raise FixityMismatch("The staging area is not the one that was read back.")
+            os.ftruncate(data, size)
+            os.fchmod(data, 0o440)
+            os.fsync(data)
+            adopt(self._staging(upload_id) / "data", self._original(read_back.sha256.hex))
+
+    def quarantine(self, upload_id: UUID, exhibit_id: UUID) -> None:
+        with self._locked(upload_id) as data:
+            os.ftruncate(data, journal.end(self._segments(upload_id)))
+            os.fchmod(data, 0o440)
+            os.fsync(data)
+            adopt(self._staging(upload_id) / "data", self.root / "quarantine" / str(exhibit_id))
+
+    @contextmanager
+    def _locked(self, upload_id: UUID) -> Iterator[int]:
+        """The data file, with the lock that keeps every writer out."""
+        with translated():
+            path = self._staging(upload_id) / "data"
+            try:
+                # A retry finds the file read-only already: only its owner's mode is in the way.
+                path.chmod(0o600)
+                handle = os.open(path, os.O_RDWR)
+            except FileNotFoundError:
+                raise UploadGone() from None
+            try:
+                lock(handle)
+                yield handle
+            finally:
+                os.close(handle)
+
+    def size(self, sha256: str) -> int:
+        with translated():
+            try:
+                return self._original(sha256).stat().st_size
+            except FileNotFoundError:
+                raise OriginalMissing() from None
+
+    def read(self, sha256: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        return self._stretch(self._original(sha256), start, length)
+
+    def read_quarantined(
+        self, exhibit_id: UUID, start: int = 0, length: int | None = None
+    ) -> Iterator[bytes]:
+        return self._stretch(self.root / "quarantine" / str(exhibit_id), start, length)
+
+    def _stretch(self, path: Path, start: int, length: int | None) -> Iterator[bytes]:
+        with translated():
+            try:
+                handle = os.open(path, os.O_RDONLY)
+            except FileNotFoundError:
+                raise OriginalMissing() from None
+        end = os.fstat(handle).st_size if length is None else start + length
+        return self._pieces(handle, start, end)
+
+    @staticmethod
+    def _pieces(handle: int, at: int, end: int) -> Iterator[bytes]:
+        try:
+            while at < end:
+                with translated():
+                    piece = os.pread(handle, min(PIECE, end - at), at)
+                if not piece:
+                    return
+                yield piece
+                at += len(piece)
+        finally:
+            os.close(handle)
+
+    @contextmanager
+    def local_path(self, sha256: str) -> Iterator[Path]:
+        self.size(sha256)
+        yield self._original(sha256)
+
+    def originals(self) -> Iterator[str]:
+        for path in (self.root / "originals").glob("??/??/*"):
+            if _SHA256.fullmatch(path.name):
+                yield path.name
+
+    def put_derivative(self, content: bytes) -> str:
+        sha256 = hashlib.sha256(content).hexdigest()
+        with translated():
+            place(content, self.root / "derivatives" / sha256[:2] / sha256)
+        return sha256
+
+    def derivative(self, sha256: str) -> bytes:
+        if not _SHA256.fullmatch(sha256):
+            raise InvalidInput("A SHA-256 digest is written as 64 hexadecimal digits.")
+        with translated():
+            try:
+                return (self.root / "derivatives" / sha256[:2] / sha256).read_bytes()
+            except FileNotFoundError:
+                raise OriginalMissing() from None
+
+    def _tile(self, path: str) -> Path:
+        if not _TILE.fullmatch(path):
+            raise InvalidInput("This is not the path of a tile.")
+        return self.root / "log" / path
+
+    def put_tile(self, path: str, content: bytes) -> None:
+        target = self._tile(path)
+        with translated():
+            if not place(content, target) and target.read_bytes() != content:
+                raise LogForked(f"Other content stands at {path} already.")
+
+    def tile(self, path: str) -> bytes | None:
+        with translated():
+            try:
+                return self._tile(path).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def free_bytes(self) -> int | None:
+        with translated():
+            return shutil.disk_usage(self.root).free
+
+    def check(self) -> None:
+        probe = self.root / f".check-{os.urandom(6).hex()}"
+        with translated():
+            probe.write_bytes(b"1")
+            probe.unlink()

@@ -1,0 +1,87 @@
+"""A server of our own for a measurement: web and worker as scripts/run starts them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 180
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Server:
+    """`scripts/run --demo` on a free port, in a folder of its own."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.host = "127.0.0.1"
+        self.port = _free_port()
+
+    def __enter__(self) -> Self:
+        self._log = (self.data.parent / "run.log").open("wb")
+        self._process = subprocess.Popen(
+            [
+                sys.executable, str(ROOT / "scripts" / "run"), "--demo",
+                "--port", str(self.port), "--data", str(self.data),
+            ],
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        until = time.monotonic() + START_SECONDS
+        while not self._ready():
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError((self.data.parent / "run.log").read_text(errors="replace"))
+            time.sleep(0.2)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(30)
+        self._log.close()
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://{self.host}:{self.port}/readyz", timeout=2):
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
+
+    @property
+    def token(self) -> str:
+        """The demonstration dock's token."""
+        return (self.data / "demo-dock-token").read_text().splitlines()[0]
+
+    def peak_memory(self) -> int:
+        """Bytes: the web processes' highest resident sizes, added up."""
+        total = 0
+        for status in Path("/proc").glob("[0-9]*/status"):
+            try:
+                command = (status.parent / "cmdline").read_bytes()
+                environment = (status.parent / "environ").read_bytes()
+                lines = status.read_text().splitlines()
+            except OSError:
+                continue
+            if b"server.serve" in command and os.fsencode(self.data) in environment:
+                peak = next(line for line in lines if line.startswith("VmHWM"))
+                total += int(peak.split()[1]) * 1024
+        return total
