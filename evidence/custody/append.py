@@ -41,14 +41,14 @@ def append(
     event_id: UUID | None = None,
     **details: Any,
 ) -> CustodyEvent:
-    """Add the event `kind` about `subject_id`, done by `by`; flushed, not committed.
+    """Add the event `kind` about `subject_id`, done by `by`; added, not committed.
 
     The same `event_id` with the same content is the same event and changes nothing. Raises
     EventInvalid where `details` are not what kinds.DETAILS asks, IdentifierReused where the
     identifier stands for another event.
     """
     _check_members(kind, details)
-    event_id = event_id or uuid4()
+    retryable, event_id = event_id is not None, event_id or uuid4()
     at = clock.now()
     content: dict[str, Any] = {
         "v": 1,
@@ -58,9 +58,10 @@ def append(
         "actor": {"type": by.type.value, "id": str(by.id), "via": by.via.value},
         "details": details,
     }
-    known = session.scalar(select(CustodyEvent).where(CustodyEvent.id == event_id))
-    if known is not None:
-        return _same(known, content)
+    if retryable:
+        known = session.scalar(select(CustodyEvent).where(CustodyEvent.id == event_id))
+        if known is not None:
+            return _same(known, content)
     salt = base64.b64encode(os.urandom(16)).decode()
     canonical = _canonical({**content, "at": timestamp(at), "salt": salt})
     event = CustodyEvent(
@@ -76,7 +77,6 @@ def append(
         entry=hashlib.sha256(canonical).digest(),
     )
     session.add(event)
-    session.flush()
     return event
 
 

@@ -74,7 +74,7 @@ def inclusion_proof(subtree: Subtree, index: int, size: int) -> list[bytes]:
 def verify_inclusion(
     leaf: bytes, index: int, size: int, path: Sequence[bytes], expected_root: bytes
 ) -> None:
-    """Raise ProofBroken unless `path` ties the leaf hash at `index` to the root (RFC 9162 2.1.3.2)."""
+    """Raise ProofBroken unless `path` ties the leaf at `index` to the root (RFC 9162 2.1.3.2)."""
     if not 0 <= index < size:
         raise ProofBroken(f"There is no leaf {index} in a tree of {size}.")
     node, last, running = index, size - 1, leaf

@@ -45,7 +45,10 @@ class CustodyEvent(Base):
 
 
 class LogHead(Base):
-    """The last signed checkpoint of a log, compared and swapped; kept apart from the tiles."""
+    """The last signed checkpoint of a log, compared and swapped; kept apart from the tiles.
+
+    It is what /log/checkpoint serves: once it is swapped in, it is published.
+    """
 
     __tablename__ = "log_heads"
 
@@ -54,8 +57,6 @@ class LogHead(Base):
     root: Mapped[bytes] = mapped_column(LargeBinary(32))
     checkpoint: Mapped[str] = mapped_column(Text)
     signed_at: Mapped[dt.datetime]
-    # Published = swapped in here, then written where /log/checkpoint serves it.
-    published_size: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class Lease(Base):

@@ -96,7 +96,7 @@ def _attach_one(
     )
     session.add(link)
     session.flush()
-    details: dict[str, object] = {"to": target.kind, "id": str(target.id), "note": note}
+    details: dict[str, Any] = {"to": target.kind, "id": str(target.id), "note": note}
     if target.number:
         details["number"] = target.number
     append(session, Kind.EXHIBIT_LINKED, exhibit.id, by, sha256=exhibit.sha256, **details)
@@ -119,7 +119,7 @@ def detach(
     link.unlinked_by = by.id
     link.unlink_reason = reason
     session.flush()
-    details: dict[str, object] = {
+    details: dict[str, Any] = {
         "to": "case" if link.case_id else "inspection",
         "id": str(link.case_id or link.inspection_id),
         "reason": reason,

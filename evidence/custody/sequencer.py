@@ -1,0 +1,179 @@
+"""Gives committed events their places in the tree, in batches, and signs the new head.
+
+One runs at a time: it holds a lease, and swaps the head only if it still holds both the lease
+and the head that it began from. Order, and what a crash at each arrow leaves:
+
+  indices assigned (committed) → tiles and bundles durable → checkpoint signed and swapped in
+
+After the first arrow the batch is fixed: starting again finds the indices behind the head and
+makes the same tiles. After the second, the same tiles are put again, which is harmless. A head
+is signed only over tiles that continue the signed head before it, so two heads that contradict
+each other are never signed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.orm import Session
+
+from evidence import clock
+from evidence.custody import merkle
+from evidence.custody.append import append
+from evidence.custody.checkpoint import Checkpoint
+from evidence.custody.kinds import Kind
+from evidence.custody.models import CustodyEvent, Lease, LogHead
+from evidence.custody.note import Signer
+from evidence.custody.tiles import TileReader, grow
+from evidence.errors import LogForked
+from evidence.people.actor import SYSTEM
+from evidence.sqlite import begin_write
+from evidence.storage.port import TileStore
+
+BATCH = 4096
+LEASE = dt.timedelta(seconds=10)
+_NAME = "sequencer"
+# The log is its own subject, and has no other identity.
+LOG_ID = UUID(int=0)
+
+
+class Sequencer:
+    """Call run_once() again and again; it is cheap when there is nothing to do."""
+
+    def __init__(
+        self, sessions: Callable[[], Session], tiles: TileStore, signer: Signer, holder: str
+    ) -> None:
+        self._sessions = sessions
+        self._tiles = tiles
+        self._signer = signer
+        self._holder = holder
+        self._lease_until: dt.datetime | None = None
+
+    def run_once(self) -> int:
+        """Sequence one batch; how many events. 0 when idle, or while another holds the lease.
+
+        Raises LogForked where tiles and head contradict each other: nothing is signed then.
+        """
+        if not self._hold_lease():
+            return 0
+        with self._sessions() as session:
+            head = session.get(LogHead, self._signer.name) or self._begin(session)
+            size, root = head.size, head.root
+            highest = session.scalar(select(func.max(CustodyEvent.leaf_index)))
+        if (highest is None or highest < size) and not self._assign(size):
+            return 0
+        with self._sessions() as session:
+            rows = session.execute(
+                select(CustodyEvent.leaf_index, CustodyEvent.entry)
+                .where(CustodyEvent.leaf_index >= size)
+                .order_by(CustodyEvent.leaf_index)
+                .limit(BATCH)
+            ).all()
+        if [index for index, _ in rows] != list(range(size, size + len(rows))):
+            raise LogForked("The events behind the head are not consecutive.")
+        self._extend(size, root, [entry for _, entry in rows])
+        return len(rows)
+
+    def _hold_lease(self) -> bool:
+        now = clock.now()
+        if self._lease_until and LEASE / 2 < self._lease_until - now <= LEASE:
+            return True
+        with self._sessions() as session:
+            begin_write(session)
+            lease = session.get(Lease, _NAME, with_for_update=True)
+            if lease is None:
+                lease = Lease(name=_NAME, holder=self._holder, until=now)
+                session.add(lease)
+            # A lease that reaches further ahead than one can be given is of a clock gone wrong.
+            if lease.holder != self._holder and now < lease.until <= now + LEASE:
+                return False
+            lease.holder, lease.until = self._holder, now + LEASE
+            session.commit()
+        self._lease_until = now + LEASE
+        return True
+
+    def release(self) -> None:
+        """Let another take over at once."""
+        with self._sessions() as session:
+            begin_write(session)
+            lease = session.get(Lease, _NAME, with_for_update=True)
+            if lease is not None and lease.holder == self._holder:
+                lease.until = clock.now()
+            session.commit()
+        self._lease_until = None
+
+    def _begin(self, session: Session) -> LogHead:
+        """The head of an empty log, and the event that opens it."""
+        session.rollback()
+        begin_write(session)
+        if head := session.get(LogHead, self._signer.name):
+            return head
+        head = LogHead(
+            origin=self._signer.name,
+            size=0,
+            root=merkle.EMPTY_ROOT,
+            checkpoint=self._sign(0, merkle.EMPTY_ROOT),
+            signed_at=clock.now(),
+        )
+        session.add(head)
+        append(
+            session,
+            Kind.LOG_STARTED,
+            LOG_ID,
+            SYSTEM,
+            origin=self._signer.name,
+            verifier_key=self._signer.verifier_key,
+        )
+        session.commit()
+        return head
+
+    def _assign(self, size: int) -> int:
+        """Give the next events their indices; how many."""
+        with self._sessions() as session:
+            waiting = select(CustodyEvent.position).where(CustodyEvent.leaf_index.is_(None))
+            if session.scalar(waiting.limit(1)) is None:
+                return 0
+            session.rollback()
+            begin_write(session)
+            positions = session.scalars(waiting.order_by(CustodyEvent.position).limit(BATCH)).all()
+            session.connection().execute(
+                update(CustodyEvent)
+                .where(CustodyEvent.position == bindparam("which"))
+                .values(leaf_index=bindparam("place")),
+                [{"which": which, "place": size + i} for i, which in enumerate(positions)],
+            )
+            session.commit()
+            return len(positions)
+
+    def _extend(self, size: int, root: bytes, entries: Sequence[bytes]) -> None:
+        if TileReader(self._tiles, size).root() != root:
+            raise LogForked("The tiles do not lead to the signed head.")
+        added, new_root = grow(self._tiles, size, entries)
+        for path, content in added.items():
+            self._tiles.put_tile(path, content)
+        self._swap(size, root, size + len(entries), new_root)
+
+    def _sign(self, size: int, root: bytes) -> str:
+        checkpoint = Checkpoint(origin=self._signer.name, size=size, root=root)
+        return self._signer.sign(checkpoint.text())
+
+    def _swap(self, size: int, root: bytes, new_size: int, new_root: bytes) -> None:
+        with self._sessions() as session:
+            begin_write(session)
+            lease = session.get(Lease, _NAME, with_for_update=True)
+            head = session.get(LogHead, self._signer.name, with_for_update=True)
+            if lease is None or lease.holder != self._holder:
+                return  # another has taken over and finishes this batch
+            if head is None or (head.size, head.root) != (size, root):
+                raise LogForked("The head was changed by another hand.")
+            now = clock.now()
+            if now < head.signed_at - dt.timedelta(seconds=1):
+                seconds = int((head.signed_at - now).total_seconds())
+                append(session, Kind.LOG_CLOCK_WENT_BACK, LOG_ID, SYSTEM, seconds=seconds)
+            head.signed_at = max(now, head.signed_at)
+            head.size, head.root = new_size, new_root
+            head.checkpoint = self._sign(new_size, new_root)
+            session.commit()
