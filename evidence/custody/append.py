@@ -109,7 +109,9 @@ def _check_value(value: Any) -> None:
                 _check_value(item)
         case dict():
             for name, item in value.items():
-                _check_value(str(name))
+                if not isinstance(name, str):
+                    raise EventInvalid("A member's name is a text.")
+                _check_value(name)
                 _check_value(item)
         case _:
             raise EventInvalid(f"A {type(value).__name__} cannot stand in an event.")

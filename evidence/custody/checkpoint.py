@@ -1,14 +1,14 @@
-"""A checkpoint (c2sp.org/tlog-checkpoint) and a proof of inclusion (c2sp.org/tlog-proof)."""
+"""The signed head of the log (c2sp.org/tlog-checkpoint): origin, size, root."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from evidence.errors import NoteMalformed
+from evidence.custody.note import verify_note
+from evidence.errors import NoteMalformed, SignatureInvalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,12 @@ class Checkpoint:
         return cls(origin=lines[0], size=int(lines[1]), root=root)
 
 
-def tlog_proof(index: int, path: Sequence[bytes], checkpoint: str) -> str:
-    """The text of a .tlog-proof: leaf `index` is in the tree that the signed `checkpoint` heads."""
-    hashes = "".join(f"{base64.b64encode(h).decode()}\n" for h in path)
-    return f"c2sp.org/tlog-proof@v1\nindex {index}\n{hashes}\n{checkpoint}"
+def verify_checkpoint(note: str, verifier_key: str) -> Checkpoint:
+    """The checkpoint that `note` proves, of the log that the key is named after.
+
+    Raises NoteMalformed, SignatureInvalid.
+    """
+    checkpoint = Checkpoint.parse(verify_note(note, [verifier_key]))
+    if checkpoint.origin != verifier_key.partition("+")[0]:
+        raise SignatureInvalid("The checkpoint is of another log than its key.")
+    return checkpoint

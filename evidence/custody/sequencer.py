@@ -15,15 +15,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from evidence import clock
 from evidence.custody import merkle
-from evidence.custody.append import append
-from evidence.custody.checkpoint import Checkpoint
+from evidence.custody.append import append, timestamp
+from evidence.custody.checkpoint import Checkpoint, verify_checkpoint
 from evidence.custody.kinds import Kind
 from evidence.custody.models import CustodyEvent, Lease, LogHead
 from evidence.custody.note import Signer
@@ -51,19 +51,24 @@ class Sequencer:
         self._signer = signer
         self._holder = holder
         self._lease_until: dt.datetime | None = None
+        self._key_checked = False
 
     def run_once(self) -> int:
         """Sequence one batch; how many events. 0 when idle, or while another holds the lease.
 
-        Raises LogForked where tiles and head contradict each other: nothing is signed then.
+        Raises LogForked where events, tiles and head contradict each other, SignatureInvalid
+        where the head was signed by another key: nothing is signed then.
         """
         if not self._hold_lease():
             return 0
         with self._sessions() as session:
             head = session.get(LogHead, self._signer.name) or self._begin(session)
+            self._check_key(head)
             size, root = head.size, head.root
-            highest = session.scalar(select(func.max(CustodyEvent.leaf_index)))
-        if (highest is None or highest < size) and not self._assign(size):
+            behind = _indices(session) - size
+        if behind < 0:
+            raise LogForked("Events that the head was signed over are gone.")
+        if not behind and not self._assign(size):
             return 0
         with self._sessions() as session:
             rows = session.execute(
@@ -74,26 +79,38 @@ class Sequencer:
             ).all()
         if [index for index, _ in rows] != list(range(size, size + len(rows))):
             raise LogForked("The events behind the head are not consecutive.")
-        self._extend(size, root, [entry for _, entry in rows])
-        return len(rows)
+        return len(rows) if self._extend(size, root, [entry for _, entry in rows]) else 0
+
+    def _check_key(self, head: LogHead) -> None:
+        """A lost key file would be made anew and go unnoticed, but for this."""
+        if not self._key_checked:
+            verify_checkpoint(head.checkpoint, self._signer.verifier_key)
+            self._key_checked = True
 
     def _hold_lease(self) -> bool:
         now = clock.now()
         if self._lease_until and LEASE / 2 < self._lease_until - now <= LEASE:
             return True
         with self._sessions() as session:
+            lease = session.get(Lease, _NAME)
+            if lease is not None and not self._may_take(lease, now):
+                return False
+            session.rollback()
             begin_write(session)
-            lease = session.get(Lease, _NAME, with_for_update=True)
+            lease = session.get(Lease, _NAME, with_for_update=True, populate_existing=True)
             if lease is None:
                 lease = Lease(name=_NAME, holder=self._holder, until=now)
                 session.add(lease)
-            # A lease that reaches further ahead than one can be given is of a clock gone wrong.
-            if lease.holder != self._holder and now < lease.until <= now + LEASE:
+            if not self._may_take(lease, now):
                 return False
             lease.holder, lease.until = self._holder, now + LEASE
             session.commit()
         self._lease_until = now + LEASE
         return True
+
+    def _may_take(self, lease: Lease, now: dt.datetime) -> bool:
+        # A lease that reaches further ahead than one can be given is of a clock gone wrong.
+        return lease.holder == self._holder or not now < lease.until <= now + LEASE
 
     def release(self) -> None:
         """Let another take over at once."""
@@ -111,6 +128,8 @@ class Sequencer:
         begin_write(session)
         if head := session.get(LogHead, self._signer.name):
             return head
+        if session.scalar(select(LogHead.origin).limit(1)):
+            raise LogForked("This database holds the log of another origin.")
         head = LogHead(
             origin=self._signer.name,
             size=0,
@@ -131,13 +150,15 @@ class Sequencer:
         return head
 
     def _assign(self, size: int) -> int:
-        """Give the next events their indices; how many."""
+        """Give the next events their indices behind `size`; how many."""
         with self._sessions() as session:
             waiting = select(CustodyEvent.position).where(CustodyEvent.leaf_index.is_(None))
             if session.scalar(waiting.limit(1)) is None:
                 return 0
             session.rollback()
             begin_write(session)
+            if not self._still_holds(session) or _indices(session) != size:
+                return 0  # another has taken over since
             positions = session.scalars(waiting.order_by(CustodyEvent.position).limit(BATCH)).all()
             session.connection().execute(
                 update(CustodyEvent)
@@ -148,32 +169,56 @@ class Sequencer:
             session.commit()
             return len(positions)
 
-    def _extend(self, size: int, root: bytes, entries: Sequence[bytes]) -> None:
+    def _still_holds(self, session: Session) -> bool:
+        lease = session.get(Lease, _NAME, with_for_update=True, populate_existing=True)
+        return lease is not None and lease.holder == self._holder
+
+    def _extend(self, size: int, root: bytes, entries: Sequence[bytes]) -> bool:
+        """Put the tiles of the batch, then swap its head in; False where another took over."""
         if TileReader(self._tiles, size).root() != root:
             raise LogForked("The tiles do not lead to the signed head.")
         added, new_root = grow(self._tiles, size, entries)
         for path, content in added.items():
             self._tiles.put_tile(path, content)
-        self._swap(size, root, size + len(entries), new_root)
+        return self._swap(size, root, size + len(entries), new_root)
 
     def _sign(self, size: int, root: bytes) -> str:
         checkpoint = Checkpoint(origin=self._signer.name, size=size, root=root)
         return self._signer.sign(checkpoint.text())
 
-    def _swap(self, size: int, root: bytes, new_size: int, new_root: bytes) -> None:
+    def _swap(self, size: int, root: bytes, new_size: int, new_root: bytes) -> bool:
         with self._sessions() as session:
             begin_write(session)
-            lease = session.get(Lease, _NAME, with_for_update=True)
+            if not self._still_holds(session):
+                return False  # another finishes this batch
             head = session.get(LogHead, self._signer.name, with_for_update=True)
-            if lease is None or lease.holder != self._holder:
-                return  # another has taken over and finishes this batch
             if head is None or (head.size, head.root) != (size, root):
                 raise LogForked("The head was changed by another hand.")
             now = clock.now()
-            if now < head.signed_at - dt.timedelta(seconds=1):
-                seconds = int((head.signed_at - now).total_seconds())
-                append(session, Kind.LOG_CLOCK_WENT_BACK, LOG_ID, SYSTEM, seconds=seconds)
+            self._notice_clock(session, head.signed_at, now)
             head.signed_at = max(now, head.signed_at)
             head.size, head.root = new_size, new_root
             head.checkpoint = self._sign(new_size, new_root)
             session.commit()
+        return True
+
+    def _notice_clock(self, session: Session, signed_at: dt.datetime, now: dt.datetime) -> None:
+        """Log a clock that went back, once: until it has caught up, signed_at stands still."""
+        seconds = int((signed_at - now).total_seconds())
+        event_id = uuid5(LOG_ID, f"{self._signer.name} after {timestamp(signed_at)}")
+        known = select(CustodyEvent.id).where(CustodyEvent.id == event_id)
+        if seconds >= 1 and session.scalar(known) is None:
+            append(
+                session,
+                Kind.LOG_CLOCK_WENT_BACK,
+                LOG_ID,
+                SYSTEM,
+                event_id=event_id,
+                seconds=seconds,
+            )
+
+
+def _indices(session: Session) -> int:
+    """How many leaf indices were given out."""
+    highest = session.scalar(select(func.max(CustodyEvent.leaf_index)))
+    return 0 if highest is None else highest + 1

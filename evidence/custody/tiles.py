@@ -6,16 +6,23 @@ the first W hashes; the full one supersedes it. Tiles never change.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Sequence
 
 from evidence.custody import merkle
-from evidence.errors import LogForked
+from evidence.errors import LogForked, NotFound
 from evidence.storage.port import TileStore
 
 WIDTH = 256
 HASH_BYTES = 32
 _LENGTH = struct.Struct(">H")
+_LONGEST_PATH = 60
+_PATH = re.compile(
+    r"(?P<level>[0-9]|[1-5][0-9]|6[0-3]|entries)/(?P<index>(?:x[0-9]{3}/)*[0-9]{3})"
+    r"(?:\.p/(?P<width>[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?",
+    re.ASCII,
+)
 
 
 def tile_path(level: int | str, index: int, width: int) -> str:
@@ -31,6 +38,21 @@ def tile_path(level: int | str, index: int, width: int) -> str:
 def width_of(level: int, index: int, size: int) -> int:
     """How many hashes the tile has in a tree of `size` leaves; 0 or less where it has none."""
     return min(WIDTH, (size >> 8 * level) - WIDTH * index)
+
+
+def parse_path(path: str) -> tuple[int | None, int, int]:
+    """Level (None for entries), index and width of what follows `tile/`; one spelling each.
+
+    Raises NotFound for anything else.
+    """
+    found = _PATH.fullmatch(path)
+    if not found or len(path) > _LONGEST_PATH:
+        raise NotFound()
+    index = int(found["index"].replace("x", "").replace("/", ""))
+    width = int(found["width"] or WIDTH)
+    if tile_path(found["level"], index, width) != f"tile/{path}":
+        raise NotFound()
+    return None if found["level"] == "entries" else int(found["level"]), index, width
 
 
 def pack_entries(entries: Sequence[bytes]) -> bytes:
@@ -135,7 +157,11 @@ def grow(tiles: TileStore, old: int, entries: Sequence[bytes]) -> tuple[dict[str
 
 def _add_bundles(grown: _Grown, before: TileReader, old: int, entries: Sequence[bytes]) -> None:
     index, inside = divmod(old, WIDTH)
-    waiting = (before.entries(index) if inside else []) + list(entries)
+    kept = before.entries(index) if inside else []
+    # The root vouches for the tile, and the tile for the bundle that is carried on.
+    if inside and b"".join(map(merkle.leaf_hash, kept)) != before.tile(0, index):
+        raise LogForked("A bundle holds other entries than its tile.")
+    waiting = kept + list(entries)
     for offset in range(0, len(waiting), WIDTH):
         bundle = waiting[offset : offset + WIDTH]
         path = tile_path("entries", index + offset // WIDTH, len(bundle))
