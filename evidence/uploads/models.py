@@ -7,7 +7,7 @@ import enum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import JSON, BigInteger, Enum, ForeignKey, String, Text
+from sqlalchemy import JSON, BigInteger, Enum, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from evidence.base import Base
@@ -35,6 +35,8 @@ class Upload(Base):
     """One tus upload. Its offset is not here: the staging journal alone knows that."""
 
     __tablename__ = "uploads"
+    # A creation that is sent again under the same event id is the same upload.
+    __table_args__ = (UniqueConstraint("actor_id", "event_id"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     state: Mapped[UploadState] = mapped_column(
@@ -66,10 +68,6 @@ class Upload(Base):
     created_at: Mapped[dt.datetime]
     expires_at: Mapped[dt.datetime] = mapped_column(index=True)
     completed_at: Mapped[dt.datetime | None]
-
-    # The lease: which process writes, and until when its word holds without renewal.
-    lease_holder: Mapped[str | None] = mapped_column(String(80))
-    lease_until: Mapped[dt.datetime | None]
 
     # What became of it.
     exhibit_id: Mapped[UUID | None] = mapped_column(ForeignKey("exhibits.id"), index=True)
