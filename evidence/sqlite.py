@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session
 
-from evidence.bigrams import bigrams, folded
+from evidence.grams import folded, grams
 
 _WRITE = "sqlite_begin"
 
@@ -32,7 +32,7 @@ def prepare(engine: Engine) -> Engine:
         connection.isolation_level = None
         # The triggers behind evidence/exhibits/text_search.py call these.
         connection.create_function("folded", 1, folded, deterministic=True)
-        connection.create_function("bigrams", 1, bigrams, deterministic=True)
+        connection.create_function("grams", 1, grams, deterministic=True)
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode = WAL")
         # FULL: a commit is on the disk before it is acknowledged, also through a power cut.

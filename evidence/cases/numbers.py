@@ -1,8 +1,8 @@
 """The number of a case (案号): what a person writes, and the one form in which it is kept.
 
-衡东市监罚字(2023)451号 is 衡东市监罚字〔2023〕451号: any brackets round the year are the same, 第 before
-the sequence may stand or not, blanks between the parts do not matter. Digits are ASCII digits: a
-full-width one is refused, because two spellings of one number would be two cases.
+衡东市监罚字(2023)451号 is 衡东市监罚字〔2023〕451号: any brackets round the year are the same,
+第 may stand before the sequence or not, blanks between the parts do not matter. Digits are ASCII
+digits: a full-width one is refused, because two spellings of one number would be two cases.
 """
 
 from __future__ import annotations

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.visitors import InternalTraversal
 
-from evidence.bigrams import words
 from evidence.exhibits import text_search
 from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState, Flag, MediaState
 from evidence.exhibits.order import first_position, last_position
-from evidence.exhibits.reach import linked_within, visible_to
+from evidence.exhibits.reach import visible_to
+from evidence.grams import words
 from evidence.people import access
 from evidence.people.access import Act
 from evidence.people.actor import Actor
@@ -86,52 +86,61 @@ def _queries(
 ) -> Iterator[Select[int]]:
     """Queries whose union is the answer, each newest first, so that each may be cut off."""
     dialect = session.get_bind().dialect.name
-    bounds = _bounds(f, before)
-    checks = [*bounds, *_checks(actor, f)]
-    in_words = _in_words(f, dialect)
+    visible = visible_to(actor)
+    checks = [*_bounds(f, before), *_checks(f)]
+    everything = [*checks, *_in_words(f, dialect)]
     reached = access.units_in_scope(actor, Act.EXHIBIT_VIEW)
     units = frozenset({f.unit_id}) if f.unit_id else reached
+    label = text_search.as_label(f.text)
 
-    if f.case_id or f.inspection_id:
-        yield _among(_linked(f)).where(*checks, *in_words)
+    if f.case_id:
+        yield _linked(ExhibitLink.case_id == f.case_id).where(visible, *everything)
+    elif f.inspection_id:
+        yield _linked(ExhibitLink.inspection_id == f.inspection_id).where(visible, *everything)
+    elif label:
+        yield _sorted(text_search.labelled(label)).where(visible, *checks)
     elif f.recorder_id:
-        yield _by(Exhibit.recorder_id == f.recorder_id).where(*checks, *in_words)
+        yield _along(Exhibit.recorder_id == f.recorder_id).where(visible, *everything)
     elif f.officer_id:
-        yield _by(Exhibit.officer_id == f.officer_id).where(*checks, *in_words)
-    elif in_words and dialect == "sqlite" and not _few(session, units):
-        yield text_search.indexed(f.text, f.flag).where(*checks)
+        yield _along(Exhibit.officer_id == f.officer_id).where(visible, *everything)
+    elif _in_words(f, dialect) and dialect == "sqlite" and not _few_in(session, units):
+        yield text_search.indexed(f.text, f.flag).where(visible, *checks)
     elif f.unit_id:
-        yield _by(Exhibit.unit_id == f.unit_id).where(*checks, *in_words)
-    elif f.recorded_from and f.recorded_until and _few_recorded(session, f):
-        yield _among(select(Exhibit.id).where(*_recorded(f, Exhibit.recorded_at))).where(
-            *checks, *in_words
-        )
+        yield _along(Exhibit.unit_id == f.unit_id).where(visible, *everything)
+    elif rare := _rare(session, f):
+        yield _sorted(*rare).where(visible, *everything)
     elif reached is not None:
         for unit_id in reached:
-            yield _by(Exhibit.unit_id == unit_id).where(*checks, *in_words)
-        yield _among(linked_within(actor, reached)).where(*checks, *in_words)
-    elif f.media_state:
-        yield _by(Exhibit.media_state == f.media_state).where(*checks, *in_words)
-    elif f.state:
-        yield _by(Exhibit.state == f.state).where(*checks, *in_words)
+            yield _along(Exhibit.unit_id == unit_id).where(*everything)
+            yield _linked(ExhibitLink.unit_id == unit_id).where(*everything)
+        yield _linked(ExhibitLink.sent_to_id == actor.id).where(*everything)
     else:
-        yield _by().where(*checks, *in_words)
+        yield _along().where(*everything)
 
 
-def _by(*driving: ColumnElement[bool]) -> Select[int]:
-    """Read along the index of the driving column, which ends in `position`."""
+def _along(*driving: ColumnElement[bool]) -> Select[int]:
+    """Read along the index of the driving column, which goes on with `position`."""
     return select(Exhibit.position).where(*driving).order_by(Exhibit.position.desc())
 
 
-def _among(ids: Select[UUID]) -> Select[int]:
-    """Read these exhibits only, and sort them."""
-    query = select(Exhibit.position).where(Exhibit.id.in_(ids))
-    return query.order_by(_Aside(Exhibit.position).desc())
+def _sorted(*driving: ColumnElement[bool]) -> Select[int]:
+    """Read the few rows that the driving condition leaves, and sort them."""
+    return select(Exhibit.position).where(*driving).order_by(_Aside(Exhibit.position).desc())
 
 
-def _checks(actor: Actor, f: Filters) -> list[ColumnElement[bool]]:
+def _linked(target: ColumnElement[bool]) -> Select[int]:
+    """Read along the open links of a target, which know their exhibit's position."""
+    return (
+        select(ExhibitLink.exhibit_position)
+        .join(Exhibit, Exhibit.id == ExhibitLink.exhibit_id)
+        .where(ExhibitLink.unlinked_at.is_(None), target)
+        .order_by(ExhibitLink.exhibit_position.desc())
+    )
+
+
+def _checks(f: Filters) -> list[ColumnElement[bool]]:
     """Everything but words and the page's bounds, set aside, to be checked row by row."""
-    checks: list[ColumnElement[bool]] = [visible_to(actor)]
+    checks: list[ColumnElement[bool]] = []
     checks.extend(
         _Aside(getattr(Exhibit, name)) == getattr(f, name)
         for name in ("recorder_id", "officer_id", "unit_id", "state", "media_state")
@@ -143,7 +152,12 @@ def _checks(actor: Actor, f: Filters) -> list[ColumnElement[bool]]:
         checks.append(_Aside(Exhibit.received_at) < f.received_until)
     checks.extend(_recorded(f, _Aside(Exhibit.recorded_at)))
     if f.case_id and f.inspection_id:
-        checks.append(Exhibit.id.in_(_linked(Filters(inspection_id=f.inspection_id))))
+        both = select(1).where(
+            ExhibitLink.exhibit_id == Exhibit.id,
+            ExhibitLink.inspection_id == f.inspection_id,
+            ExhibitLink.unlinked_at.is_(None),
+        )
+        checks.append(both.correlate(Exhibit).exists())
     return checks
 
 
@@ -177,25 +191,23 @@ def _in_words(f: Filters, dialect: str) -> list[ColumnElement[bool]]:
     return found
 
 
-def _linked(f: Filters) -> Select[UUID]:
-    """What is linked to the case, or else to the inspection."""
-    target = (
-        ExhibitLink.case_id == f.case_id
-        if f.case_id
-        else ExhibitLink.inspection_id == f.inspection_id
-    )
-    return select(ExhibitLink.exhibit_id).where(ExhibitLink.unlinked_at.is_(None), target)
-
-
-def _few(session: Session, units: frozenset[UUID] | None) -> bool:
+def _few_in(session: Session, units: frozenset[UUID] | None) -> bool:
     """Whether these units have so few exhibits that reading all of them is the quickest."""
-    if units is None:
-        return False
-    own = select(Exhibit.position).where(Exhibit.unit_id.in_(units)).limit(_FEW + 1).subquery()
-    return (session.scalar(select(func.count()).select_from(own)) or 0) <= _FEW
+    return units is not None and _few(session, Exhibit.unit_id.in_(units))
 
 
-def _few_recorded(session: Session, f: Filters) -> bool:
-    query = select(Exhibit.recorded_at).where(*_recorded(f, Exhibit.recorded_at))
-    counted = select(func.count()).select_from(query.limit(_FEW + 1).subquery())
-    return (session.scalar(counted) or 0) <= _FEW
+def _rare(session: Session, f: Filters) -> list[ColumnElement[bool]]:
+    """A condition that leaves few exhibits, if the filters have one; otherwise nothing."""
+    found = [
+        getattr(Exhibit, name) == getattr(f, name)
+        for name in ("media_state", "state")
+        if getattr(f, name) is not None
+    ]
+    if f.recorded_from and f.recorded_until:
+        found.append(and_(*_recorded(f, Exhibit.recorded_at)))
+    return next(([condition] for condition in found if _few(session, condition)), [])
+
+
+def _few(session: Session, condition: ColumnElement[bool]) -> bool:
+    some = select(1).select_from(Exhibit).where(condition).limit(_FEW + 1).subquery()
+    return (session.scalar(select(func.count()).select_from(some)) or 0) <= _FEW

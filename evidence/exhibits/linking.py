@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import select
@@ -83,6 +83,7 @@ def _attach_one(
         return present
     link = ExhibitLink(
         exhibit=exhibit,
+        exhibit_position=exhibit.position,
         case_id=target.id if target.kind == "case" else None,
         inspection_id=target.id if target.kind == "inspection" else None,
         unit_id=target.unit_id,

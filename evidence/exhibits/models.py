@@ -79,7 +79,7 @@ class Exhibit(Base):
             postgresql_where=text("state = 'SEALED'"),
         ),
         # Every list is newest first by `position`, so each filter has its index in that order.
-        Index("ix_exhibits_unit", "unit_id", "position"),
+        Index("ix_exhibits_unit", "unit_id", "position", "recorded_at", "state", "media_state"),
         Index("ix_exhibits_recorder", "recorder_id", "position"),
         Index("ix_exhibits_officer", "officer_id", "position"),
         Index("ix_exhibits_state", "state", "position"),
@@ -156,6 +156,16 @@ class ExhibitLink(Base):
     __tablename__ = "exhibit_links"
     __table_args__ = (
         CheckConstraint("(case_id IS NULL) <> (inspection_id IS NULL)", name="one_target"),
+        *(
+            Index(
+                f"ix_exhibit_links_open_{column}",
+                f"{column}_id",
+                "exhibit_position",
+                sqlite_where=text("unlinked_at IS NULL"),
+                postgresql_where=text("unlinked_at IS NULL"),
+            )
+            for column in ("case", "inspection", "unit", "sent_to")
+        ),
         Index(
             "uq_exhibit_links_open_case",
             "exhibit_id",
@@ -175,14 +185,15 @@ class ExhibitLink(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    exhibit_id: Mapped[UUID] = mapped_column(ForeignKey("exhibits.id"))
-    case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases.id"), index=True)
-    inspection_id: Mapped[UUID | None] = mapped_column(ForeignKey("inspections.id"), index=True)
+    exhibit_id: Mapped[UUID] = mapped_column(ForeignKey("exhibits.id"), index=True)
+    exhibit_position: Mapped[int] = mapped_column(BigInteger)  # Exhibit.position, for its order
+    case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases.id"))
+    inspection_id: Mapped[UUID | None] = mapped_column(ForeignKey("inspections.id"))
     # The unit of the case or inspection: whoever reaches that unit's things reaches the exhibit.
-    unit_id: Mapped[UUID] = mapped_column(ForeignKey("units.id"), index=True)
+    unit_id: Mapped[UUID] = mapped_column(ForeignKey("units.id"))
     # Whom the case was sent to for review, and what people search for: its number and party, or
     # the inspection's party and place. evidence.cases and evidence.inspections keep them current.
-    sent_to_id: Mapped[UUID | None] = mapped_column(ForeignKey("officers.id"), index=True)
+    sent_to_id: Mapped[UUID | None] = mapped_column(ForeignKey("officers.id"))
     target_text: Mapped[str] = mapped_column(Text, default="")
     note: Mapped[str] = mapped_column(Text, default="")
     sha256_at_link: Mapped[str] = mapped_column(String(64))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
-from sqlalchemy import ColumnElement, Select, false, or_, select, true
+from sqlalchemy import ColumnElement, false, or_, select, true
 
 from evidence.exhibits.models import Exhibit, ExhibitLink
 from evidence.people import access
@@ -22,14 +20,6 @@ def reach_of(exhibit: Exhibit) -> Reach:
     return Reach(unit_ids=frozenset(units), sent_to_ids=frozenset(sent_to))
 
 
-def linked_within(actor: Actor, units: frozenset[UUID]) -> Select[UUID]:
-    """The ids of exhibits that the actor reaches through an open link."""
-    return select(ExhibitLink.exhibit_id).where(
-        ExhibitLink.unlinked_at.is_(None),
-        or_(ExhibitLink.unit_id.in_(units), ExhibitLink.sent_to_id == actor.id),
-    )
-
-
 def visible_to(actor: Actor, act: Act = Act.EXHIBIT_VIEW) -> ColumnElement[bool]:
     """The same rule as `reach_of` with access.allows, for many exhibits at once."""
     if access.scope(actor, act) is Scope.NONE:
@@ -37,4 +27,9 @@ def visible_to(actor: Actor, act: Act = Act.EXHIBIT_VIEW) -> ColumnElement[bool]
     units = access.units_in_scope(actor, act)
     if units is None:
         return true()
-    return or_(Exhibit.unit_id.in_(units), Exhibit.id.in_(linked_within(actor, units)))
+    linked = select(1).where(
+        ExhibitLink.exhibit_id == Exhibit.id,
+        ExhibitLink.unlinked_at.is_(None),
+        or_(ExhibitLink.unit_id.in_(units), ExhibitLink.sent_to_id == actor.id),
+    )
+    return or_(Exhibit.unit_id.in_(units), linked.exists())

@@ -1,6 +1,6 @@
 """Exhibits by any stretch of text: label, file name, recorder, wearer, linked case and party.
 
-On SQLite an index of character pairs answers within milliseconds, for Chinese too, and keeps its
+On SQLite an index of short stretches answers within milliseconds, for Chinese too, and keeps its
 rows in the order of `position`; triggers keep it, whoever writes. Elsewhere the same question is
 asked with LIKE. Nothing outside this module knows which.
 
@@ -10,6 +10,7 @@ V2 and a migration.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sqlalchemy import (
@@ -31,13 +32,15 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import column, table
 
 from evidence.base import Base
-from evidence.bigrams import phrase, words
 from evidence.exhibits.models import Exhibit, ExhibitLink
+from evidence.grams import phrase, words
 from evidence.people.models import Officer
 from evidence.recorders.models import Recorder
 
 # ASCII alone separates and folds; what is not ASCII is part of a token as it stands.
 _TOKENIZE = "ascii tokenchars '!#$%&()*+,-./:;<=>?@[]^_`{|}~\\'"
+
+_LABEL = re.compile(r"E\d{4}-\d{3,12}", re.ASCII | re.IGNORECASE)
 
 SQLITE_V1 = (
     """CREATE VIEW exhibit_documents AS SELECT e.id, e.position,
@@ -54,13 +57,13 @@ flags TEXT NOT NULL)""",
 tokenize="{_TOKENIZE}")""",
     """CREATE TRIGGER exhibit_texts_added AFTER INSERT ON exhibit_texts BEGIN
 INSERT INTO exhibit_grams (rowid, content, flags)
-VALUES (NEW.position, bigrams(NEW.content), NEW.flags); END""",
+VALUES (NEW.position, grams(NEW.content), NEW.flags); END""",
     """CREATE TRIGGER exhibit_texts_changed AFTER UPDATE ON exhibit_texts
 WHEN OLD.content <> NEW.content OR OLD.flags <> NEW.flags BEGIN
 INSERT INTO exhibit_grams (exhibit_grams, rowid, content, flags)
-VALUES ('delete', OLD.position, bigrams(OLD.content), OLD.flags);
+VALUES ('delete', OLD.position, grams(OLD.content), OLD.flags);
 INSERT INTO exhibit_grams (rowid, content, flags)
-VALUES (NEW.position, bigrams(NEW.content), NEW.flags); END""",
+VALUES (NEW.position, grams(NEW.content), NEW.flags); END""",
     """CREATE TRIGGER exhibits_text_added AFTER INSERT ON exhibits BEGIN
 INSERT INTO exhibit_texts SELECT position, content, flags FROM exhibit_documents
 WHERE id = NEW.id; END""",
@@ -108,6 +111,17 @@ def indexed(words_of: str, flag: str | None) -> Select[int]:
         .where(match)
         .order_by(_grams.c.rowid.desc())
     )
+
+
+def as_label(words_of: str) -> str | None:
+    """The label, or at least three digits of its number, where that is all that is asked for."""
+    found = _LABEL.fullmatch(words_of.strip())
+    return found[0].upper() if found else None
+
+
+def labelled(label: str) -> ColumnElement[bool]:
+    """Exhibits whose label begins so."""
+    return Exhibit.label.between(label, label + "9" * 20)
 
 
 def contains(words_of: str, dialect: str) -> ColumnElement[bool]:
