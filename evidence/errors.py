@@ -55,6 +55,25 @@ class NaiveTime(InvalidInput):
     code = "naive_time"
 
 
+# ── login ────────────────────────────────────────────────────────────────────────────────
+class NotAuthenticated(EvidenceError):
+    """Log in first, or send a token that is valid."""
+
+    code = "not_authenticated"
+
+
+class LoginFailed(NotAuthenticated):
+    """The user name or the password is wrong."""
+
+    code = "login_failed"
+
+
+class LoginRefused(EvidenceError):
+    """Too many wrong passwords: wait before the next attempt."""
+
+    code = "login_refused"
+
+
 # ── access ───────────────────────────────────────────────────────────────────────────────
 class AccessDenied(EvidenceError):
     """Your role does not allow this."""

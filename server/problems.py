@@ -28,6 +28,9 @@ STATUS: dict[type[e.EvidenceError], int] = {
     e.CertificateNotValid: 422,
     e.TooFewOfficers: 422,
     e.NaiveTime: 422,
+    e.NotAuthenticated: 401,
+    e.LoginFailed: 401,
+    e.LoginRefused: 429,
     e.AccessDenied: 403,
     e.InspectionSeparatedFromPenalty: 403,
     e.NotFound: 404,
@@ -108,6 +111,10 @@ def from_evidence(error: e.EvidenceError) -> Response:
     response = respond(STATUS[type(error)], error.code, str(error), **facts)
     if error.code in ("storage_unavailable", "log_not_ready"):
         response.headers["Retry-After"] = "2"
+    if isinstance(error, e.LoginRefused):
+        response.headers["Retry-After"] = str(error.facts["seconds"])
+    if isinstance(error, e.NotAuthenticated):
+        response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 

@@ -1,0 +1,37 @@
+"""Logins and stations on the wire."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+
+class TokenRequest(Schema):
+    username = fields.String(required=True, validate=validate.Length(1, 60))
+    password = fields.String(required=True, validate=validate.Length(1, 200), load_only=True)
+
+
+class TokenResponse(Schema):
+    id = fields.UUID()
+    token = fields.String(metadata={"description": "shown once"})
+    expires_at = fields.AwareDateTime()
+
+
+class TokenListed(Schema):
+    id = fields.UUID()
+    kind = fields.String()
+    issued_at = fields.AwareDateTime()
+    expires_at = fields.AwareDateTime()
+    revoked_at = fields.AwareDateTime(allow_none=True)
+
+
+class StationRequest(Schema):
+    name = fields.String(required=True, validate=validate.Length(1, 60))
+    unit_id = fields.UUID(allow_none=True, load_default=None)
+
+
+class StationResponse(Schema):
+    id = fields.UUID()
+    name = fields.String()
+    token = fields.String(metadata={"description": "shown once"})
+    token_file = fields.String(metadata={"description": "the dock's token file, whole"})
+    expires_at = fields.AwareDateTime()
