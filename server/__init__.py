@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import pkgutil
 from collections.abc import Mapping
 
 import flask_smorest
-from flask import Flask
+from flask import Flask, request
+from flask.sessions import SecureCookieSessionInterface
 
-from server import config, extensions, problems
+from server import config, csrf, extensions, headers, metrics, problems
 from server.openapi import Api
+
+
+class SecureWhereTls(SecureCookieSessionInterface):
+    """The cookie is Secure wherever the request came over TLS; loopback may do without."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        return request.is_secure
 
 
 def _modules(package: str) -> list[str]:
@@ -31,13 +40,18 @@ def create_app(environ: Mapping[str, str] | None = None, **overrides: object) ->
         SECRET_KEY=config.secret_key(settings),
         JSON_AS_ASCII=False,
         MAX_FORM_MEMORY_SIZE=1024 * 1024,
+        SESSION_COOKIE_NAME="zhenglian",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
+        # Counted from the last request: an unattended screen logs itself out.
+        PERMANENT_SESSION_LIFETIME=dt.timedelta(hours=2),
         **overrides,
     )
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     extensions.init(app, settings)
-    problems.init(app)
+    for part in (metrics, csrf, headers, problems):
+        part.init(app)
+    app.session_interface = SecureWhereTls()
     api = Api(app)
     for package in ("server.accounts", "server.api", "server.pages"):
         for name in _modules(package):

@@ -1,0 +1,58 @@
+"""What must hold for the server to be ready; each check gives words, or nothing when it holds."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+from sqlalchemy import func, select, text
+
+from evidence import clock
+from evidence.custody.models import CustodyEvent, Lease, LogHead
+from server.extensions import db, log_origin, store
+from server.migrate import pending
+
+Check = Callable[[], str]
+# The sequencer renews its lease twice as often as it must; a stale one means no worker.
+SILENT = dt.timedelta(seconds=20)
+LATE = dt.timedelta(seconds=10)
+
+
+def database() -> str:
+    db.session.execute(text("SELECT 1"))
+    missing = pending(db.engine)
+    return f"migrations are missing: {missing}; run scripts/run" if missing else ""
+
+
+def storage() -> str:
+    store().check()
+    return ""
+
+
+def worker() -> str:
+    lease = db.session.get(Lease, "sequencer")
+    if lease is None:
+        return "the worker has not started yet"
+    if clock.now() - lease.until > SILENT:
+        return f"the worker has been silent since {lease.until:%Y-%m-%d %H:%M:%S} UTC"
+    return ""
+
+
+def custody_log() -> str:
+    if db.session.get(LogHead, log_origin()) is None:
+        return "the log has no checkpoint yet"
+    oldest = db.session.scalar(
+        select(func.min(CustodyEvent.at)).where(CustodyEvent.leaf_index.is_(None))
+    )
+    if oldest is not None and clock.now() - oldest > LATE:
+        seconds = int((clock.now() - oldest).total_seconds())
+        return f"the oldest event has waited {seconds} s for its checkpoint"
+    return ""
+
+
+CHECKS: dict[str, Check] = {
+    "database": database,
+    "storage": storage,
+    "worker": worker,
+    "custody_log": custody_log,
+}

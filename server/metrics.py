@@ -1,0 +1,62 @@
+"""Figures for Prometheus."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Flask, Response, g, request
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from sqlalchemy import func, select
+
+from evidence.custody.models import CustodyEvent, LogHead
+from evidence.uploads.models import Upload, UploadState
+from server.extensions import db, log_origin, store
+
+REGISTRY = CollectorRegistry()
+_requests = Counter(
+    "zhenglian_requests", "Requests answered", ("route", "method", "status"), registry=REGISTRY
+)
+_seconds = Histogram("zhenglian_request_seconds", "Time to answer", ("route",), registry=REGISTRY)
+_uploads = Gauge("zhenglian_uploads", "Uploads by state", ("state",), registry=REGISTRY)
+_unsequenced = Gauge(
+    "zhenglian_events_unsequenced", "Events not in a checkpoint yet", registry=REGISTRY
+)
+_size = Gauge("zhenglian_log_size", "Leaves under the signed checkpoint", registry=REGISTRY)
+_free = Gauge("zhenglian_store_free_bytes", "Room left in the store", registry=REGISTRY)
+
+
+def refresh() -> None:
+    """Read the gauges that are counted in the database or the store."""
+    counted = dict(
+        db.session.execute(select(Upload.state, func.count()).group_by(Upload.state)).all()
+    )
+    for state in UploadState:
+        _uploads.labels(state.value).set(counted.get(state, 0))
+    _unsequenced.set(
+        db.session.scalar(
+            select(func.count()).select_from(CustodyEvent).where(CustodyEvent.leaf_index.is_(None))
+        )
+        or 0
+    )
+    head = db.session.get(LogHead, log_origin())
+    _size.set(head.size if head else 0)
+    free = store().free_bytes()
+    if free is not None:
+        _free.set(free)
+
+
+def _begin() -> None:
+    g.began = time.perf_counter()
+
+
+def _count(response: Response) -> Response:
+    route = request.url_rule.rule if request.url_rule else "(none)"
+    _requests.labels(route, request.method, response.status_code).inc()
+    if "began" in g:
+        _seconds.labels(route).observe(time.perf_counter() - g.began)
+    return response
+
+
+def init(app: Flask) -> None:
+    app.before_request(_begin)
+    app.after_request(_count)

@@ -1,0 +1,70 @@
+"""The web process: `python -m server.serve --host H --port P`.
+
+gunicorn with threads. One process is the default: its threads spend their time in the kernel
+and in SHA-256, where Python's lock is free, and memory stays that of one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from gunicorn.app.base import BaseApplication
+
+from server import create_app
+from server.config import ConfigurationError
+
+THREADS = 48
+
+
+class Web(BaseApplication):
+    """gunicorn, configured from here."""
+
+    def __init__(self, options: dict[str, object]) -> None:
+        self._chosen = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._chosen.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> object:
+        return create_app()
+
+
+def options(host: str, port: int) -> dict[str, object]:
+    """What gunicorn is told. An IPv6 host is put into brackets."""
+    return {
+        "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        "workers": 1,
+        "worker_class": "gthread",
+        "threads": THREADS,
+        # A stream of hours is no stuck worker: the heart-beat is the main thread's.
+        "timeout": 60,
+        "graceful_timeout": 5,
+        "keepalive": 30,
+        "worker_tmp_dir": "/dev/shm",  # noqa: S108  (its heart-beat must not touch the disk)
+        "proc_name": "zhenglian-web",
+        "loglevel": "warning",
+        "accesslog": None,
+        "limit_request_field_size": 16380,
+        "control_socket_disable": True,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="The web process of Zhenglian.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8080)
+    chosen = parser.parse_args()
+    sys.argv[1:] = []
+    try:
+        Web(options(chosen.host, chosen.port)).run()
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
