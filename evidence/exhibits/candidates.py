@@ -15,11 +15,12 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from evidence.exhibits import text_search
-from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState, Flag, MediaState
+from evidence.exhibits.flags import Flag
+from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState, MediaState
 from evidence.exhibits.order import first_position, last_position
 from evidence.exhibits.reach import visible_to
 from evidence.grams import words
@@ -87,16 +88,17 @@ def _queries(
     """Queries whose union is the answer, each newest first, so that each may be cut off."""
     dialect = session.get_bind().dialect.name
     visible = visible_to(actor)
-    checks = [*_bounds(f, before), *_checks(f)]
+    checks = [*_bounds(f, before, Exhibit.position), *_checks(f)]
     everything = [*checks, *_in_words(f, dialect)]
+    in_links = [*everything, *_bounds(f, before, ExhibitLink.exhibit_position)]
     reached = access.units_in_scope(actor, Act.EXHIBIT_VIEW)
     units = frozenset({f.unit_id}) if f.unit_id else reached
     label = text_search.as_label(f.text)
 
     if f.case_id:
-        yield _linked(ExhibitLink.case_id == f.case_id).where(visible, *everything)
+        yield _linked(ExhibitLink.case_id == f.case_id).where(visible, *in_links)
     elif f.inspection_id:
-        yield _linked(ExhibitLink.inspection_id == f.inspection_id).where(visible, *everything)
+        yield _linked(ExhibitLink.inspection_id == f.inspection_id).where(visible, *in_links)
     elif label:
         yield _sorted(text_search.labelled(label)).where(visible, *checks)
     elif f.recorder_id:
@@ -112,8 +114,8 @@ def _queries(
     elif reached is not None:
         for unit_id in reached:
             yield _along(Exhibit.unit_id == unit_id).where(*everything)
-            yield _linked(ExhibitLink.unit_id == unit_id).where(*everything)
-        yield _linked(ExhibitLink.sent_to_id == actor.id).where(*everything)
+            yield _linked(ExhibitLink.unit_id == unit_id).where(*in_links)
+        yield _linked(ExhibitLink.sent_to_id == actor.id).where(*in_links)
     else:
         yield _along().where(*everything)
 
@@ -152,24 +154,25 @@ def _checks(f: Filters) -> list[ColumnElement[bool]]:
         checks.append(_Aside(Exhibit.received_at) < f.received_until)
     checks.extend(_recorded(f, _Aside(Exhibit.recorded_at)))
     if f.case_id and f.inspection_id:
+        link = aliased(ExhibitLink)
         both = select(1).where(
-            ExhibitLink.exhibit_id == Exhibit.id,
-            ExhibitLink.inspection_id == f.inspection_id,
-            ExhibitLink.unlinked_at.is_(None),
+            link.exhibit_id == Exhibit.id,
+            link.inspection_id == f.inspection_id,
+            link.unlinked_at.is_(None),
         )
-        checks.append(both.correlate(Exhibit).exists())
+        checks.append(both.exists())
     return checks
 
 
-def _bounds(f: Filters, before: int | None) -> list[ColumnElement[bool]]:
+def _bounds(f: Filters, before: int | None, position: Any) -> list[ColumnElement[bool]]:
     """The stretch of positions that can hold the answer."""
     bounds: list[ColumnElement[bool]] = []
     if f.received_from:
-        bounds.append(Exhibit.position >= first_position(f.received_from))
+        bounds.append(position >= first_position(f.received_from))
     if f.received_until:
-        bounds.append(Exhibit.position <= last_position(f.received_until))
+        bounds.append(position <= last_position(f.received_until))
     if before is not None:
-        bounds.append(Exhibit.position < before)
+        bounds.append(position < before)
     return bounds
 
 

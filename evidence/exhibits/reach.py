@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import ColumnElement, false, or_, select, true
+from sqlalchemy.orm import aliased
 
 from evidence.exhibits.models import Exhibit, ExhibitLink
 from evidence.people import access
@@ -27,9 +28,10 @@ def visible_to(actor: Actor, act: Act = Act.EXHIBIT_VIEW) -> ColumnElement[bool]
     units = access.units_in_scope(actor, act)
     if units is None:
         return true()
+    link = aliased(ExhibitLink)  # the query around may read links itself
     linked = select(1).where(
-        ExhibitLink.exhibit_id == Exhibit.id,
-        ExhibitLink.unlinked_at.is_(None),
-        or_(ExhibitLink.unit_id.in_(units), ExhibitLink.sent_to_id == actor.id),
+        link.exhibit_id == Exhibit.id,
+        link.unlinked_at.is_(None),
+        or_(link.unit_id.in_(units), link.sent_to_id == actor.id),
     )
     return or_(Exhibit.unit_id.in_(units), linked.exists())

@@ -20,7 +20,8 @@ from evidence.base import Base
 from evidence.cases.models import Case, Sector, Stage
 from evidence.exhibits import finding
 from evidence.exhibits.finding import Filters
-from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState, Flag, MediaState
+from evidence.exhibits.flags import Flag
+from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState, MediaState
 from evidence.exhibits.order import position_of
 from evidence.people.actor import Actor, ActorType, Role, Via
 from evidence.people.models import Officer, Unit, UnitKind

@@ -1,0 +1,64 @@
+"""Looking at an exhibit, playing it, downloading it: each is an event, before a byte is served.
+
+A player asks for a recording in dozens of ranges, and an event for each would bury the log. So
+one actor's playing of one exhibit is one event in PLAYED_AGAIN_AFTER. Downloads are not folded:
+every request that carries bytes of a download is one event, whatever range it asks for.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from evidence import clock
+from evidence.custody.append import append
+from evidence.custody.kinds import Kind
+from evidence.custody.models import CustodyEvent
+from evidence.errors import AccessDenied, ExhibitQuarantined
+from evidence.exhibits.models import Exhibit, ExhibitState
+from evidence.exhibits.reach import reach_of
+from evidence.people import access
+from evidence.people.access import Act, Scope
+from evidence.people.actor import Actor
+
+PLAYED_AGAIN_AFTER = dt.timedelta(minutes=10)
+
+
+def record_view(session: Session, exhibit: Exhibit, by: Actor) -> None:
+    """Somebody looked at the exhibit's page or record. Raises AccessDenied."""
+    access.require(by, Act.EXHIBIT_VIEW, reach_of(exhibit))
+    append(session, Kind.EXHIBIT_VIEWED, exhibit.id, by)
+
+
+def record_play(session: Session, exhibit: Exhibit, by: Actor) -> None:
+    """Somebody plays it here. Raises AccessDenied, and ExhibitQuarantined."""
+    access.require(by, Act.EXHIBIT_PLAY, reach_of(exhibit))
+    if exhibit.state is ExhibitState.QUARANTINED:
+        raise ExhibitQuarantined("A quarantined exhibit is not played.", label=exhibit.label)
+    if not played_lately(session, exhibit, by):
+        append(session, Kind.EXHIBIT_PLAYED, exhibit.id, by)
+
+
+def played_lately(session: Session, exhibit: Exhibit, by: Actor) -> bool:
+    """Whether the event that covers this actor's playing is there already."""
+    recent = select(CustodyEvent.position).where(
+        CustodyEvent.subject_id == exhibit.id,
+        CustodyEvent.kind == Kind.EXHIBIT_PLAYED.value,
+        CustodyEvent.actor_id == by.id,
+        CustodyEvent.at > clock.now() - PLAYED_AGAIN_AFTER,
+    )
+    return session.scalar(recent.limit(1)) is not None
+
+
+def record_download(session: Session, exhibit: Exhibit, by: Actor) -> None:
+    """Bytes leave the house. Quarantined ones only for who may download everything.
+
+    Raises AccessDenied.
+    """
+    access.require(by, Act.EXHIBIT_DOWNLOAD, reach_of(exhibit))
+    everything = access.scope(by, Act.EXHIBIT_DOWNLOAD) is Scope.ALL
+    if exhibit.state is ExhibitState.QUARANTINED and not everything:
+        raise AccessDenied("Quarantined bytes are for supervisor and archivist alone.")
+    append(session, Kind.EXHIBIT_DOWNLOADED, exhibit.id, by, sha256=exhibit.sha256)
