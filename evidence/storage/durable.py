@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ def place(content: bytes, target: Path) -> bool:
     """
     make_folder(target.parent)
     draft = target.parent / f".{os.urandom(8).hex()}"
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o440)
     try:
         view = memoryview(content)
         while view:
@@ -64,19 +65,20 @@ def place(content: bytes, target: Path) -> bool:
         os.close(handle)
     try:
         os.link(draft, target)
+        placed = True
     except FileExistsError:
-        return False
+        placed = False
     finally:
         draft.unlink()
+    # Also where it stood there: whoever placed it may have died before this.
     sync_folder(target.parent)
-    return True
+    return placed
 
 
 def adopt(source: Path, target: Path) -> None:
     """Give the bytes of `source` a second name, `target`, durable; harmless where it exists."""
     make_folder(target.parent)
-    try:
+    with contextlib.suppress(FileExistsError):
         os.link(source, target)
-    except FileExistsError:
-        return
+    # Also where it existed: whoever linked it may have died before this.
     sync_folder(target.parent)

@@ -33,10 +33,12 @@ from evidence.storage import journal
 from evidence.storage.durable import adopt, make_folder, place, sync_folder, translated
 from evidence.storage.port import ReadBack, StagingWriter
 from evidence.storage.read_back import PIECE, RunningReadBacks
-from evidence.storage.staging import SILENT_SECONDS, FileWriter, lock
+from evidence.storage.staging import SILENT_SECONDS, FileWriter, filed, lock
 
 # Kept free for the database, the queue and the log: a full disk must still take the events.
 MARGIN_BYTES = 256 * 1024 * 1024
+# What is reserved at a time for an upload that does not say its length.
+STEP_BYTES = 64 * 1024 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _TILE = re.compile(r"tile/(?:[0-9]+|entries)/(?:x[0-9]{3}/)*[0-9]{3}(?:\.p/[0-9]{1,3})?", re.ASCII)
 
@@ -94,6 +96,13 @@ class FilesystemStore:
             with translated():
                 os.posix_fallocate(handle, 0, length)
 
+    def _reserve_on(self, handle: int, end: int) -> int:
+        """Room for a writer whose length is not known yet, some steps ahead; where it ends now."""
+        room = end + STEP_BYTES - end % STEP_BYTES
+        self._require_room(room - os.fstat(handle).st_size)
+        self._reserve(handle, room)
+        return room
+
     def declare_length(self, upload_id: UUID, length: int) -> None:
         with translated():
             try:
@@ -121,6 +130,7 @@ class FilesystemStore:
             writer = FileWriter(
                 self._staging(upload_id),
                 lambda offset: self._running.up_to(upload_id, offset),
+                self._reserve_on,
                 hold=hold,
             )
         with self._guard:
@@ -145,11 +155,12 @@ class FilesystemStore:
 
     def concatenate(self, upload_id: UUID, parts: Sequence[UUID]) -> None:
         total = sum(self.offset(part) for part in parts)
-        self.remove(upload_id)  # what a crash left half copied
         self.create(upload_id, total)
         folder = self._staging(upload_id)
         with translated(), (folder / "data").open("r+b") as target:
             lock(target.fileno())
+            if filed(target.fileno()) or journal.end(self._segments(upload_id)) == total:
+                return  # a retry: it is whole already
             records, at = [], 0
             for part in parts:
                 with (self._staging(part) / "data").open("rb") as source:
@@ -219,17 +230,24 @@ class FilesystemStore:
             size = journal.end(self._segments(upload_id))
             if size != read_back.size:
                 raise FixityMismatch("The staging area is not the one that was read back.")
-            os.ftruncate(data, size)
-            os.fchmod(data, 0o440)
-            os.fsync(data)
+            self._finish(data, size)
             adopt(self._staging(upload_id) / "data", self._original(read_back.sha256.hex))
 
     def quarantine(self, upload_id: UUID, exhibit_id: UUID) -> None:
         with self._locked(upload_id) as data:
-            os.ftruncate(data, journal.end(self._segments(upload_id)))
-            os.fchmod(data, 0o440)
-            os.fsync(data)
+            self._finish(data, journal.end(self._segments(upload_id)))
             adopt(self._staging(upload_id) / "data", self.root / "quarantine" / str(exhibit_id))
+
+    @staticmethod
+    def _finish(data: int, size: int) -> None:
+        """Cut what was reserved but not used, and let nobody write any more."""
+        present = os.fstat(data).st_size
+        if present < size:
+            raise FixityMismatch("The staged bytes end before their journal does.")
+        if present > size:
+            os.ftruncate(data, size)
+        os.fchmod(data, 0o440)
+        os.fsync(data)
 
     @contextmanager
     def _locked(self, upload_id: UUID) -> Iterator[int]:
@@ -237,11 +255,12 @@ class FilesystemStore:
         with translated():
             path = self._staging(upload_id) / "data"
             try:
-                # A retry finds the file read-only already: only its owner's mode is in the way.
-                path.chmod(0o600)
                 handle = os.open(path, os.O_RDWR)
             except FileNotFoundError:
                 raise UploadGone() from None
+            except PermissionError:
+                # A retry finds the file read-only: it was cut before, and is cut no more.
+                handle = os.open(path, os.O_RDONLY)
             try:
                 lock(handle)
                 yield handle
@@ -266,24 +285,20 @@ class FilesystemStore:
     def _stretch(self, path: Path, start: int, length: int | None) -> Iterator[bytes]:
         with translated():
             try:
-                handle = os.open(path, os.O_RDONLY)
+                size = path.stat().st_size
             except FileNotFoundError:
                 raise OriginalMissing() from None
-        end = os.fstat(handle).st_size if length is None else start + length
-        return self._pieces(handle, start, end)
+        return self._pieces(path, start, size if length is None else min(size, start + length))
 
     @staticmethod
-    def _pieces(handle: int, at: int, end: int) -> Iterator[bytes]:
-        try:
+    def _pieces(path: Path, at: int, end: int) -> Iterator[bytes]:
+        with translated(), path.open("rb", buffering=0) as file:
             while at < end:
-                with translated():
-                    piece = os.pread(handle, min(PIECE, end - at), at)
+                piece = os.pread(file.fileno(), min(PIECE, end - at), at)
                 if not piece:
-                    return
+                    raise OriginalMissing("The original ends before its size does.")
                 yield piece
                 at += len(piece)
-        finally:
-            os.close(handle)
 
     @contextmanager
     def local_path(self, sha256: str) -> Iterator[Path]:

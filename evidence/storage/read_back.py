@@ -29,31 +29,60 @@ class RunningReadBack:
         self.covered = 0
         self.index = 0
         self.differing: list[int] = []
+        self.broken = False
         self._whole = hashlib.sha256()
+        self._lock = threading.Lock()
 
     def copy(self) -> RunningReadBack:
+        """A twin to go on from; waits for a segment that is being read."""
         twin = RunningReadBack()
-        twin.covered, twin.index = self.covered, self.index
-        twin.differing = list(self.differing)
-        twin._whole = self._whole.copy()
+        with self._lock:
+            twin.covered, twin.index, twin.broken = self.covered, self.index, self.broken
+            twin.differing = list(self.differing)
+            twin._whole = self._whole.copy()
         return twin
 
-    def take(self, handle: int, segment: Segment) -> None:
-        """Read the next segment back from `handle`. Raises OriginalMissing where bytes lack."""
+    def take(self, handle: int, segment: Segment, received: Sequence[bytes] | None = None) -> None:
+        """Read the next segment back from `handle`, and compare it with what was received.
+
+        `received` are the segment's bytes where they are still in memory; without them its
+        digest is compared. Raises OriginalMissing where bytes lack; the state is broken then.
+        """
+        with self._lock:
+            end = self.covered + segment.length
+            intact = True
+            try:
+                if received is None:
+                    intact = self._digest(handle, self.covered, end) == segment.sha256
+                else:
+                    intact = self._compare(handle, self.covered, received)
+            except BaseException:
+                self.broken = True
+                raise
+            if not intact:
+                self.differing.append(self.index)
+            self.covered = end
+            self.index += 1
+
+    def _digest(self, handle: int, at: int, end: int) -> bytes:
         digest = hashlib.sha256()
-        end = self.covered + segment.length
-        at = self.covered
         while at < end:
-            piece = os.pread(handle, min(PIECE, end - at), at)
-            if not piece:
-                raise OriginalMissing("The staged bytes end before their journal does.")
+            piece = _read(handle, min(PIECE, end - at), at)
             digest.update(piece)
             self._whole.update(piece)
             at += len(piece)
-        if digest.digest() != segment.sha256:
-            self.differing.append(self.index)
-        self.covered = end
-        self.index += 1
+        return digest.digest()
+
+    def _compare(self, handle: int, at: int, received: Sequence[bytes]) -> bool:
+        intact = True
+        for expected in received:
+            found = _read(handle, len(expected), at)
+            while len(found) < len(expected):
+                found += _read(handle, len(expected) - len(found), at + len(found))
+            intact = intact and found == expected
+            self._whole.update(found)
+            at += len(found)
+        return intact
 
     def result(self, segments: Sequence[Segment]) -> ReadBack:
         return ReadBack(
@@ -62,6 +91,13 @@ class RunningReadBack:
             segments=segments,
             differing=tuple(self.differing),
         )
+
+
+def _read(handle: int, length: int, at: int) -> bytes:
+    piece = os.pread(handle, length, at)
+    if not piece:
+        raise OriginalMissing("The staged bytes end before their journal does.")
+    return piece
 
 
 class RunningReadBacks:
@@ -77,7 +113,7 @@ class RunningReadBacks:
             found = self._running.get(upload_id)
             if offset == 0:
                 found = self._running[upload_id] = RunningReadBack()
-            if found is None or found.covered != offset:
+            if found is None or found.covered != offset or found.broken:
                 return None
             self._running.move_to_end(upload_id)
             while len(self._running) > _KEPT:
@@ -88,7 +124,8 @@ class RunningReadBacks:
         """A copy to go on from: of what is covered within the journal, or of nothing."""
         with self._lock:
             found = self._running.get(upload_id)
-            return found.copy() if found and found.covered <= offset else RunningReadBack()
+        twin = found.copy() if found else RunningReadBack()
+        return RunningReadBack() if twin.broken or twin.covered > offset else twin
 
     def forget(self, upload_id: UUID) -> None:
         with self._lock:
