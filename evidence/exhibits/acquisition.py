@@ -1,0 +1,271 @@
+"""Taking in an original: three digests equal and filed write-once, or quarantine.
+
+Order: bytes durable under their digest → exhibit, events and receipt in one transaction → the
+staging area removed (by the caller, after its commit). Every identifier is derived from the
+upload's, so whatever is repeated after a crash says the same thing again: one original, one
+exhibit, one event of each kind.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from uuid import UUID, uuid5
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from evidence import clock
+from evidence.base import next_number
+from evidence.clock import SHANGHAI
+from evidence.custody.append import append, timestamp
+from evidence.custody.kinds import Kind
+from evidence.custody.note import Signer
+from evidence.digests import pack_segments, segments_digest
+from evidence.exhibits import claims
+from evidence.exhibits.flags import Flag
+from evidence.exhibits.models import Exhibit, ExhibitSegments, ExhibitState
+from evidence.exhibits.receipt import sign_receipt
+from evidence.people.actor import Actor, ActorType, Via
+from evidence.recorders.ledger import find_by_number, wearer_at
+from evidence.storage.port import OriginalStore, ReadBack
+from evidence.uploads.models import Upload, UploadState
+
+_WORDS = {
+    "length": "the number of bytes is not the declared one",
+    "claimed": "the digest of what arrived is not the one that the source claimed",
+    "received": "the bytes read back from storage are not the bytes that arrived",
+}
+
+
+def seal(
+    session: Session, store: OriginalStore, signer: Signer, upload: Upload, read_back: ReadBack
+) -> Exhibit:
+    """Make an exhibit of a finished upload; doing it again gives the same exhibit.
+
+    Quarantines instead of raising where a digest differs. Raises StorageError, leaving
+    everything as it was, where the bytes could not be filed.
+    """
+    if upload.exhibit_id is not None:
+        return session.get_one(Exhibit, upload.exhibit_id)
+    differed = _differences(upload, read_back)
+    if differed:
+        return _quarantine(session, store, upload, read_back, differed)
+    known = session.scalar(
+        select(Exhibit).where(
+            Exhibit.sha256 == read_back.sha256.hex, Exhibit.state == ExhibitState.SEALED
+        )
+    )
+    if known is not None:
+        return _receive_again(session, signer, upload, known)
+    # Durable before any row speaks of it.
+    store.file(upload.id, read_back)
+    exhibit = _register(session, upload, read_back, ExhibitState.SEALED)
+    append(
+        session,
+        Kind.EXHIBIT_SEALED,
+        exhibit.id,
+        _actor(upload),
+        event_id=_event_id(upload, Kind.EXHIBIT_SEALED),
+        size=exhibit.size,
+        sha256=exhibit.sha256,
+        sha256_claim=exhibit.sha256_claim,
+        sha256_received=exhibit.sha256_received,
+        segments_sha256=exhibit.segments_digest,
+        segments=len(read_back.segments),
+    )
+    upload.state = UploadState.SEALED
+    upload.receipt = _receipt(signer, upload, exhibit)
+    return exhibit
+
+
+def _differences(upload: Upload, read_back: ReadBack) -> list[str]:
+    """Which of the three points differ: claimed = received = read back, and the length."""
+    differed = []
+    if read_back.size != upload.length:
+        differed.append("length")
+    if read_back.differing:
+        differed.append("received")
+    if upload.sha256_claim is not None and upload.sha256_claim != read_back.sha256.hex:
+        differed.append("claimed")
+    return differed
+
+
+def _actor(upload: Upload) -> Actor:
+    """Whoever sent the upload: the one who acts, also when the worker finishes the sealing."""
+    return Actor(
+        type=ActorType(upload.actor_type),
+        id=upload.actor_id,
+        via=Via(upload.actor_via),
+        name=upload.actor_name,
+        unit_id=upload.unit_id,
+    )
+
+
+def _exhibit_id(upload: Upload) -> UUID:
+    return uuid5(upload.id, "exhibit")
+
+
+def _event_id(upload: Upload, kind: Kind) -> UUID:
+    return uuid5(upload.id, kind.value)
+
+
+def _register(
+    session: Session, upload: Upload, read_back: ReadBack, state: ExhibitState
+) -> Exhibit:
+    """The exhibit's row, its segments and exhibit:acquired."""
+    now = clock.now()
+    received_at = upload.completed_at or now
+    reading = claims.read(
+        filename=upload.filename,
+        recorder_claim=upload.recorder_claim,
+        recorded_at_claim=upload.recorded_at_claim,
+        received_at=received_at,
+    )
+    exhibit = Exhibit(
+        id=_exhibit_id(upload),
+        label=_label(session, now),
+        state=state,
+        sha256=read_back.sha256.hex,
+        size=read_back.size,
+        sha256_claim=upload.sha256_claim,
+        # Every segment came back as it arrived: what was received is what was read back.
+        sha256_received=None if read_back.differing else read_back.sha256.hex,
+        sha256_read_back=read_back.sha256.hex,
+        segments_digest=segments_digest(read_back.segments),
+        filename=upload.filename,
+        filetype=upload.filetype,
+        recorder_claim=upload.recorder_claim,
+        recorded_at_claim=upload.recorded_at_claim,
+        recorded_at=reading.recorded_at,
+        upload_id=upload.id,
+        custodian=upload.actor_name,
+        received_at=received_at,
+        sealed_at=now if state is ExhibitState.SEALED else None,
+    )
+    flags = set(reading.flags) | _find_wearer(session, exhibit, reading, upload)
+    if upload.sha256_claim is None:
+        flags.add(Flag.DIGEST_UNCLAIMED)
+    exhibit.flags = sorted(flag.value for flag in flags)
+    session.add(exhibit)
+    session.flush()
+    session.add(ExhibitSegments(exhibit_id=exhibit.id, packed=pack_segments(read_back.segments)))
+    upload.exhibit_id = exhibit.id
+    _note_acquired(session, upload, exhibit)
+    return exhibit
+
+
+def _label(session: Session, now: dt.datetime) -> str:
+    year = now.astimezone(SHANGHAI).year
+    return f"E{year}-{next_number(session, f'exhibit:{year}'):06d}"
+
+
+def _find_wearer(
+    session: Session, exhibit: Exhibit, reading: claims.Reading, upload: Upload
+) -> set[Flag]:
+    """Who wore it, by the ledger at the recording time; and whose unit's it is."""
+    exhibit.unit_id = upload.unit_id
+    recorder = find_by_number(session, reading.recorder) if reading.recorder else None
+    if recorder is None:
+        return {Flag.RECORDER_UNKNOWN, Flag.WEARER_UNKNOWN}
+    exhibit.recorder_id, exhibit.unit_id = recorder.id, recorder.unit_id
+    flags = set()
+    same_name = select(Exhibit.id).where(
+        Exhibit.recorder_id == recorder.id, Exhibit.filename == exhibit.filename
+    )
+    if session.scalar(same_name.limit(1)) is not None:
+        flags.add(Flag.NAME_COLLISION)
+    at = reading.recorded_at
+    checkout = wearer_at(session, recorder.id, at) if at is not None else None
+    if checkout is None:
+        return flags | {Flag.WEARER_UNKNOWN}
+    exhibit.officer_id, exhibit.unit_id = checkout.officer_id, checkout.unit_id
+    return flags
+
+
+def _note_acquired(session: Session, upload: Upload, exhibit: Exhibit) -> None:
+    append(
+        session,
+        Kind.EXHIBIT_ACQUIRED,
+        exhibit.id,
+        _actor(upload),
+        event_id=_event_id(upload, Kind.EXHIBIT_ACQUIRED),
+        label=exhibit.label,
+        upload=str(upload.id),
+        filename=exhibit.filename,
+        size=exhibit.size,
+        recorded_at_claim=exhibit.recorded_at_claim,
+        recorder_claim=exhibit.recorder_claim,
+        recorder=_text(exhibit.recorder_id),
+        wearer=_text(exhibit.officer_id),
+        unit=_text(exhibit.unit_id),
+        received_at=timestamp(exhibit.received_at),
+        sha256_claim=exhibit.sha256_claim,
+        flags=exhibit.flags,
+    )
+
+
+def _text(value: UUID | None) -> str | None:
+    return str(value) if value else None
+
+
+def _quarantine(
+    session: Session,
+    store: OriginalStore,
+    upload: Upload,
+    read_back: ReadBack,
+    differed: list[str],
+) -> Exhibit:
+    store.quarantine(upload.id, _exhibit_id(upload))
+    exhibit = _register(session, upload, read_back, ExhibitState.QUARANTINED)
+    append(
+        session,
+        Kind.EXHIBIT_QUARANTINED,
+        exhibit.id,
+        _actor(upload),
+        event_id=_event_id(upload, Kind.EXHIBIT_QUARANTINED),
+        size=exhibit.size,
+        sha256_claim=exhibit.sha256_claim,
+        sha256_received=exhibit.sha256_received,
+        sha256_read_back=exhibit.sha256_read_back,
+        segments_sha256=exhibit.segments_digest,
+        segments=len(read_back.segments),
+        differed=differed,
+    )
+    upload.state = UploadState.QUARANTINED
+    words = "; ".join(_WORDS[d] for d in differed)
+    upload.outcome = {
+        "code": "hash_mismatch",
+        "message": f"In quarantine: {words}.",
+        "differed": differed,
+    }
+    return exhibit
+
+
+def _receive_again(session: Session, signer: Signer, upload: Upload, known: Exhibit) -> Exhibit:
+    append(
+        session,
+        Kind.EXHIBIT_RECEIVED_AGAIN,
+        known.id,
+        _actor(upload),
+        event_id=_event_id(upload, Kind.EXHIBIT_RECEIVED_AGAIN),
+        upload=str(upload.id),
+        filename=upload.filename,
+        recorder_claim=upload.recorder_claim,
+        sha256=known.sha256,
+    )
+    upload.state = UploadState.DUPLICATE
+    upload.exhibit_id = known.id
+    upload.receipt = _receipt(signer, upload, known)
+    return known
+
+
+def _receipt(signer: Signer, upload: Upload, exhibit: Exhibit) -> str:
+    return sign_receipt(
+        signer,
+        upload=upload.id,
+        exhibit=exhibit.id,
+        label=exhibit.label,
+        sha256=exhibit.sha256,
+        size=exhibit.size,
+        sealed_at=exhibit.sealed_at or exhibit.received_at,
+    )

@@ -1,0 +1,68 @@
+"""What a source claims about a recording, and what a person should know about it. Pure.
+
+A claim is never rewritten: it is read as far as it can be, and flagged where it is doubtful.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from evidence.clock import SHANGHAI
+from evidence.exhibits.flags import Flag
+from evidence.recorders import names
+
+# A recorder's clock may run ahead by this much before anybody need look (GA/T 947: 3 s a day).
+CLOCK_GRACE = dt.timedelta(seconds=3)
+# Footage is to be stored within 24 hours after duty.
+LATE_AFTER = dt.timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The claims, read: an aware time or none, a recorder's number or nothing, and the doubts."""
+
+    recorded_at: dt.datetime | None
+    recorder: str
+    flags: frozenset[Flag] = field(default_factory=frozenset)
+
+
+def read(
+    *, filename: str, recorder_claim: str, recorded_at_claim: str, received_at: dt.datetime
+) -> Reading:
+    """Read the claims of an upload that was received at `received_at` (aware)."""
+    flags: set[Flag] = set()
+    named = names.parse(filename)
+    if named is None:
+        flags.add(Flag.NAME_UNPARSED)
+    if names.suspect(filename):
+        flags.add(Flag.NAME_SUSPECT)
+    recorded_at = _time(recorded_at_claim, flags)
+    if recorded_at is None and named is not None:
+        recorded_at = named.recorded_at.astimezone(dt.UTC)
+        flags.discard(Flag.TIME_MISSING)
+    if recorded_at is not None:
+        if recorded_at > received_at + CLOCK_GRACE:
+            flags.add(Flag.CLOCK_SUSPECT)
+        elif received_at - recorded_at > LATE_AFTER:
+            flags.add(Flag.LATE_UPLOAD)
+    return Reading(
+        recorded_at=recorded_at,
+        recorder=recorder_claim.strip() or (named.device if named else ""),
+        flags=frozenset(flags),
+    )
+
+
+def _time(claim: str, flags: set[Flag]) -> dt.datetime | None:
+    if not claim.strip():
+        flags.add(Flag.TIME_MISSING)
+        return None
+    try:
+        claimed = dt.datetime.fromisoformat(claim.strip())
+        if claimed.tzinfo is None:
+            flags.add(Flag.TIME_NAIVE)
+            claimed = claimed.replace(tzinfo=SHANGHAI)
+        return claimed.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        flags.add(Flag.TIME_UNREADABLE)
+        return None
