@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
@@ -22,14 +21,13 @@ from uuid import UUID
 from evidence.digests import Segment
 from evidence.errors import (
     FixityMismatch,
-    InvalidInput,
     LogForked,
     OriginalMissing,
     StorageFull,
     UploadGone,
     UploadLeased,
 )
-from evidence.storage import journal
+from evidence.storage import journal, names
 from evidence.storage.durable import adopt, make_folder, place, sync_folder, translated
 from evidence.storage.port import ReadBack, StagingWriter
 from evidence.storage.read_back import PIECE, RunningReadBacks
@@ -39,8 +37,6 @@ from evidence.storage.staging import SILENT_SECONDS, FileWriter, filed, lock
 MARGIN_BYTES = 256 * 1024 * 1024
 # What is reserved at a time for an upload that does not say its length.
 STEP_BYTES = 64 * 1024 * 1024
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_TILE = re.compile(r"tile/(?:[0-9]+|entries)/(?:x[0-9]{3}/)*[0-9]{3}(?:\.p/[0-9]{1,3})?", re.ASCII)
 
 
 class FilesystemStore:
@@ -221,8 +217,7 @@ class FilesystemStore:
                 continue
 
     def _original(self, sha256: str) -> Path:
-        if not _SHA256.fullmatch(sha256):
-            raise InvalidInput("A SHA-256 digest is written as 64 hexadecimal digits.")
+        names.sha256(sha256)
         return self.root / "originals" / sha256[:2] / sha256[2:4] / sha256
 
     def file(self, upload_id: UUID, read_back: ReadBack) -> None:
@@ -307,7 +302,7 @@ class FilesystemStore:
 
     def originals(self) -> Iterator[str]:
         for path in (self.root / "originals").glob("??/??/*"):
-            if _SHA256.fullmatch(path.name):
+            if names.is_sha256(path.name):
                 yield path.name
 
     def put_derivative(self, content: bytes) -> str:
@@ -317,8 +312,7 @@ class FilesystemStore:
         return sha256
 
     def derivative(self, sha256: str) -> bytes:
-        if not _SHA256.fullmatch(sha256):
-            raise InvalidInput("A SHA-256 digest is written as 64 hexadecimal digits.")
+        names.sha256(sha256)
         with translated():
             try:
                 return (self.root / "derivatives" / sha256[:2] / sha256).read_bytes()
@@ -326,9 +320,7 @@ class FilesystemStore:
                 raise OriginalMissing() from None
 
     def _tile(self, path: str) -> Path:
-        if not _TILE.fullmatch(path):
-            raise InvalidInput("This is not the path of a tile.")
-        return self.root / "log" / path
+        return self.root / "log" / names.tile(path)
 
     def put_tile(self, path: str, content: bytes) -> None:
         target = self._tile(path)

@@ -17,9 +17,11 @@ from evidence.errors import (
     OriginalMissing,
     StorageFull,
     StorageUnavailable,
+    UploadComplete,
     UploadGone,
     UploadLeased,
 )
+from evidence.storage import names
 from evidence.storage.port import ReadBack, StagingWriter
 
 # What an ordered fault does: nothing before it fails, or everything before it fails.
@@ -33,6 +35,7 @@ class _Staged:
         self.data = bytearray()
         self.segments: list[Segment] = []
         self.leased = False
+        self.filed = False
 
 
 class _Writer:
@@ -111,11 +114,17 @@ class MemoryStore:
     def segments(self, upload_id: UUID) -> list[Segment]:
         return list(self._at(upload_id).segments)
 
+    @staticmethod
+    def _lease(staged: _Staged) -> None:
+        if staged.leased:
+            raise UploadLeased()
+
     @contextmanager
     def writer(self, upload_id: UUID, *, hold: bool = False) -> Iterator[StagingWriter]:
         staged = self._at(upload_id)
-        if staged.leased:
-            raise UploadLeased()
+        self._lease(staged)
+        if staged.filed:
+            raise UploadComplete()
         staged.leased = True
         try:
             yield _Writer(self, staged, hold=hold)
@@ -127,7 +136,9 @@ class MemoryStore:
         for part in parts:
             whole.data += self._at(part).data
             whole.segments += self._at(part).segments
-        self._staged[upload_id] = whole
+        present = self._staged.get(upload_id)
+        if present is None or len(present.data) != len(whole.data):
+            self._staged[upload_id] = whole
 
     def read_back(self, upload_id: UUID) -> ReadBack:
         staged = self._at(upload_id)
@@ -157,23 +168,32 @@ class MemoryStore:
 
     def file(self, upload_id: UUID, read_back: ReadBack) -> None:
         staged = self._at(upload_id)
-        if staged.leased:
-            raise UploadLeased()
+        self._lease(staged)
         if len(staged.data) != read_back.size:
-            raise FixityMismatch()
-        content = bytes(staged.data)
-        self.perform("file", lambda: self._originals.setdefault(read_back.sha256.hex, content))
+            raise FixityMismatch("The staging area is not the one that was read back.")
+
+        def keep() -> None:
+            staged.filed = True
+            self._originals.setdefault(read_back.sha256.hex, bytes(staged.data))
+
+        self.perform("file", keep)
 
     def quarantine(self, upload_id: UUID, exhibit_id: UUID) -> None:
-        content = bytes(self._at(upload_id).data)
-        self.perform("quarantine", lambda: self._quarantine.setdefault(exhibit_id, content))
+        staged = self._at(upload_id)
+        self._lease(staged)
+
+        def keep() -> None:
+            staged.filed = True
+            self._quarantine.setdefault(exhibit_id, bytes(staged.data))
+
+        self.perform("quarantine", keep)
 
     def size(self, sha256: str) -> int:
         return len(self._content(sha256))
 
     def _content(self, sha256: str) -> bytes:
         try:
-            return self._originals[sha256]
+            return self._originals[names.sha256(sha256)]
         except KeyError:
             raise OriginalMissing() from None
 
@@ -210,17 +230,17 @@ class MemoryStore:
 
     def derivative(self, sha256: str) -> bytes:
         try:
-            return self._derivatives[sha256]
+            return self._derivatives[names.sha256(sha256)]
         except KeyError:
             raise OriginalMissing() from None
 
     def put_tile(self, path: str, content: bytes) -> None:
-        if self._tiles.get(path, content) != content:
+        if self._tiles.get(names.tile(path), content) != content:
             raise LogForked(f"Other content stands at {path} already.")
         self.perform("tile", lambda: self._tiles.setdefault(path, content))
 
     def tile(self, path: str) -> bytes | None:
-        return self._tiles.get(path)
+        return self._tiles.get(names.tile(path))
 
     def free_bytes(self) -> int | None:
         return None

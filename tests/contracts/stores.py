@@ -1,0 +1,38 @@
+"""Every store that the contract suite is run over, and bytes to put into it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from evidence.storage.filesystem import FilesystemStore
+from evidence.storage.memory import MemoryStore
+from evidence.storage.port import Store
+
+BACKENDS = ("memory", "filesystem")
+
+
+def open_store(backend: str, folder: Path) -> Store:
+    return MemoryStore() if backend == "memory" else FilesystemStore(folder / "store")
+
+
+def staged(store: Store, content: bytes, *, pieces: int = 1000) -> UUID:
+    """An upload with `content`, all of it durable."""
+    upload_id = uuid4()
+    store.create(upload_id, len(content))
+    with store.writer(upload_id) as writer:
+        for piece in cut(content, pieces):
+            writer.write(piece)
+        writer.commit()
+    return upload_id
+
+
+def cut(content: bytes, length: int) -> Iterator[bytes]:
+    for at in range(0, len(content), length):
+        yield content[at : at + length]
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
