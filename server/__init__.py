@@ -11,7 +11,7 @@ import flask_smorest
 from flask import Flask, request
 from flask.sessions import SecureCookieSessionInterface
 
-from server import config, csrf, extensions, headers, metrics, problems
+from server import config, csrf, extensions, headers, jobs, metrics, problems
 from server.openapi import Api
 
 
@@ -49,7 +49,7 @@ def create_app(environ: Mapping[str, str] | None = None, **overrides: object) ->
     )
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     extensions.init(app, settings)
-    for part in (metrics, csrf, headers, problems):
+    for part in (metrics, csrf, headers, problems, jobs):
         part.init(app)
     app.session_interface = SecureWhereTls()
     api = Api(app)

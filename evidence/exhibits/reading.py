@@ -1,0 +1,106 @@
+"""Reading an exhibit with the media tools. Whatever they meet, the exhibit keeps its bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import PIL
+
+from evidence.errors import MediaToolFailed, MediaUnreadable
+from evidence.exhibits.models import MediaState
+from evidence.media import poster, probe, sniff
+from evidence.media.limits import run
+from evidence.storage.port import DerivativeStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaReading:
+    """What could be read, and in words what could not."""
+
+    state: MediaState
+    media_type: str
+    tool: str
+    details: dict[str, Any] = field(default_factory=dict)
+    duration_ms: int | None = None
+    width: int | None = None
+    height: int | None = None
+    poster_sha256: str | None = None
+    poster_arguments: str = ""
+    problem: str | None = None
+    contradicts_name: bool = False
+
+
+@cache
+def _version() -> str:
+    try:
+        first = run(["ffmpeg", "-version"], seconds=10).output.decode().splitlines()[0]
+    except (MediaToolFailed, MediaUnreadable):
+        return "ffmpeg missing"
+    return " ".join(first.split()[:3])
+
+
+def read(path: Path, filename: str, derivatives: DerivativeStore) -> MediaReading:
+    """Read the bytes at `path`. Never raises for what they contain.
+
+    Raises MediaToolFailed where the tool itself failed (missing, out of time or memory): that is
+    worth another attempt, and says nothing of the recording.
+    """
+    with path.open("rb") as file:
+        head = file.read(sniff.HEAD_BYTES)
+    found = sniff.media_type(head)
+    contradicts = sniff.contradicts(filename, found)
+    if not sniff.is_media(found):
+        return MediaReading(
+            state=MediaState.NOT_MEDIA if head else MediaState.UNREADABLE,
+            media_type=found,
+            tool="zhenglian",
+            problem=None if head else "The file is empty.",
+            contradicts_name=contradicts,
+        )
+    photograph = found.startswith("image/")
+    tool = f"Pillow {PIL.__version__}" if photograph else _version()
+    try:
+        facts = probe.photograph(path) if photograph else probe.recording(path)
+    except MediaUnreadable as error:
+        return MediaReading(
+            state=MediaState.UNREADABLE,
+            media_type=found,
+            tool=tool,
+            problem=str(error),
+            contradicts_name=contradicts,
+        )
+    poster_sha256, how, problem = _poster(path, photograph, facts, derivatives)
+    problem = problem or facts.problem
+    return MediaReading(
+        state=MediaState.PARTIAL if problem else MediaState.READ,
+        media_type=found,
+        tool=tool,
+        details=facts.details,
+        duration_ms=facts.duration_ms,
+        width=facts.width,
+        height=facts.height,
+        poster_sha256=poster_sha256,
+        poster_arguments=how,
+        problem=problem,
+        contradicts_name=contradicts,
+    )
+
+
+def _poster(
+    path: Path, photograph: bool, facts: probe.Facts, derivatives: DerivativeStore
+) -> tuple[str | None, str, str | None]:
+    """The poster's digest, how it was made, and what stood in the way."""
+    if not photograph and facts.width is None:
+        return None, "", None  # sound alone
+    try:
+        if photograph:
+            content, how = poster.of_photograph(path), "Pillow exif_transpose thumbnail 640"
+        else:
+            content = poster.of_recording(path, facts.duration_ms)
+            how = "ffmpeg thumbnail=24 scale<=640; Pillow JPEG 82"
+    except MediaUnreadable as error:
+        return None, "", str(error)
+    return derivatives.put_derivative(content), how, None

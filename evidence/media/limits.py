@@ -1,0 +1,88 @@
+"""Running ffmpeg on bytes that nobody vouches for: bounded in time, memory, output and reach.
+
+No shell, no stdin, no network: the tools get one local file by its absolute path, the `file:`
+prefix in front so that no name can be an option or a URL, and a protocol whitelist that leaves
+them nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evidence.errors import MediaToolFailed, MediaUnreadable
+
+SECONDS = 60
+MEMORY_BYTES = 2 * 1024**3
+OUTPUT_BYTES = 16 * 1024**2
+_MESSAGE_BYTES = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a tool wrote, and what it complained of."""
+
+    output: bytes
+    complaints: str
+
+
+def local(path: Path) -> str:
+    """How a tool is told of a file."""
+    return f"file:{path.absolute()}"
+
+
+# util-linux's prlimit sets the limits in the child itself: nothing of ours runs between fork and
+# exec, which in a process with threads could hang.
+_CONFINED = (
+    "prlimit",
+    f"--as={MEMORY_BYTES}",
+    f"--cpu={SECONDS}",
+    f"--fsize={OUTPUT_BYTES}",
+    "--core=0",
+    "--",
+)
+
+
+def run(command: Sequence[str], *, seconds: float = SECONDS) -> Ran:
+    """Run a media tool. Raises MediaUnreadable where it cannot read, MediaToolFailed otherwise."""
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
+        try:
+            process = subprocess.Popen(
+                [*_CONFINED, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=complaints,
+                start_new_session=True,
+                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"},
+                cwd="/",
+            )
+        except OSError as error:
+            raise MediaToolFailed(f"{command[0]} cannot be started: {error.strerror}.") from None
+        try:
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise MediaToolFailed(f"{command[0]} took more than {seconds:.0f} s.") from None
+        complaints.seek(0)
+        said = _without_paths(complaints.read(_MESSAGE_BYTES), command)
+        if status < 0:
+            raise MediaToolFailed(f"{command[0]} was ended by signal {-status}.")
+        if status:
+            raise MediaUnreadable(said.splitlines()[-1] if said else f"{command[0]}: {status}")
+        output.seek(0)
+        return Ran(output.read(OUTPUT_BYTES), said)
+
+
+def _without_paths(complaints: bytes, command: Sequence[str]) -> str:
+    """What the tool said, without where our files are."""
+    said = complaints.decode("utf-8", "replace")
+    for argument in command:
+        if argument.startswith("file:"):
+            said = said.replace(f"{argument}: ", "").replace(argument, "the file")
+    return said.strip()

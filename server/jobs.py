@@ -1,0 +1,166 @@
+"""Work that no request waits for, on Huey. A job takes an identifier, and may be done twice.
+
+A job that a crash lost is found again by the sweep, from the state of the rows: the queue is a
+convenience, the database is the truth.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+from flask import Flask, current_app
+from huey import MemoryHuey, SqliteHuey
+from huey.api import Huey
+from sqlalchemy import select
+
+from evidence import clock
+from evidence.errors import EvidenceError
+from evidence.exhibits.media_facts import record_media
+from evidence.exhibits.models import Exhibit, ExhibitState, MediaState
+from evidence.exhibits.reading import read
+from evidence.uploads import receiving
+from evidence.uploads.models import Upload, UploadState
+from server.extensions import db, store
+from server.unit_of_work import unit_of_work
+
+log = logging.getLogger(__name__)
+
+# What has waited so long has lost its job.
+LOST_AFTER = dt.timedelta(seconds=20)
+_SWEPT_AT_ONCE = 200
+
+
+def init(app: Flask) -> None:
+    """Give `app` its queue and the tasks on it."""
+    url = app.extensions["zhenglian"]["settings"].queue_url
+    parts = urlsplit(url)
+    queue: Huey
+    if parts.scheme == "memory":
+        queue = MemoryHuey("zhenglian", immediate=False)
+    else:
+        queue = SqliteHuey("zhenglian", filename=str(Path(unquote(parts.path))), fsync=False)
+
+    def within_app(work: Callable[[UUID], None]) -> Callable[[str], None]:
+        def run(identifier: str) -> None:
+            with app.app_context():
+                work(UUID(identifier))
+
+        run.__name__ = work.__name__
+        return run
+
+    tasks = {
+        name: queue.task(retries=5, retry_delay=2, name=name)(within_app(work))
+        for name, work in (("seal", _seal), ("read_media", read_media_now))
+    }
+    app.extensions["zhenglian"]["queue"] = queue
+    app.extensions["zhenglian"]["tasks"] = tasks
+
+
+def queue_of(app: Flask) -> Huey:
+    found: Huey = app.extensions["zhenglian"]["queue"]
+    return found
+
+
+def _enqueue(name: str, identifier: UUID) -> None:
+    tasks: dict[str, Any] = current_app.extensions["zhenglian"]["tasks"]
+    try:
+        tasks[name](str(identifier))
+    except Exception:
+        # The sweep will find it: what was acknowledged does not depend on the queue.
+        log.exception("%s of %s could not be enqueued", name, identifier)
+
+
+def seal(upload_id: UUID) -> None:
+    """Have an upload sealed."""
+    _enqueue("seal", upload_id)
+
+
+def read_media(exhibit_id: UUID) -> None:
+    """Have an exhibit's facts read and its poster made."""
+    _enqueue("read_media", exhibit_id)
+
+
+def _seal(upload_id: UUID) -> None:
+    from server import sealing
+
+    sealing.seal_upload(upload_id)
+
+
+def read_media_now(exhibit_id: UUID) -> None:
+    """Read an exhibit with the media tools. Raises MediaToolFailed, StorageError: try again."""
+    exhibit = db.session.get(Exhibit, exhibit_id)
+    if exhibit is None or exhibit.media_state is not MediaState.PENDING:
+        return
+    if exhibit.state is not ExhibitState.SEALED:
+        return
+    sha256, filename = exhibit.sha256, exhibit.filename
+    db.session.rollback()
+    with store().local_path(sha256) as path:
+        reading = read(path, filename, store())
+    with unit_of_work() as session:
+        record_media(session, session.get_one(Exhibit, exhibit_id), reading)
+
+
+def sweep() -> int:
+    """Find what a crash left: uploads not sealed, exhibits not read, time that has run out.
+
+    How many jobs were started again.
+    """
+    now = clock.now()
+    session = db.session()
+    unsealed = session.scalars(
+        select(Upload.id)
+        .where(Upload.state == UploadState.SEALING, Upload.completed_at < now - LOST_AFTER)
+        .limit(_SWEPT_AT_ONCE)
+    ).all()
+    unread = session.scalars(
+        select(Exhibit.id)
+        .where(
+            Exhibit.media_state == MediaState.PENDING,
+            Exhibit.state == ExhibitState.SEALED,
+            Exhibit.sealed_at < now - LOST_AFTER,
+        )
+        .limit(_SWEPT_AT_ONCE)
+    ).all()
+    session.rollback()
+    for upload_id in unsealed:
+        seal(upload_id)
+    for exhibit_id in unread:
+        read_media(exhibit_id)
+    with unit_of_work() as session:
+        expired = receiving.expire(session, store())
+    for upload_id in expired:
+        store().remove(upload_id)
+    _remove_orphans()
+    return len(unsealed) + len(unread)
+
+
+def _remove_orphans() -> None:
+    """Staging areas whose upload has ended, or was never kept."""
+    for upload_id in store().staged():
+        upload = db.session.get(Upload, upload_id)
+        state = upload.state if upload else None
+        db.session.rollback()
+        if state in (UploadState.RECEIVING, UploadState.SEALING):
+            continue
+        if state is None and not _abandoned(upload_id):
+            continue
+        try:
+            store().remove(upload_id)
+        except EvidenceError:
+            log.warning("the staging area of %s cannot be removed", upload_id)
+
+
+_first_seen: dict[UUID, dt.datetime] = {}
+
+
+def _abandoned(upload_id: UUID) -> bool:
+    """Whether a staging area has stood without a row for longer than a creation takes."""
+    first = _first_seen.setdefault(upload_id, clock.now())
+    return clock.now() - first > 3 * LOST_AFTER

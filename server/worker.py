@@ -1,0 +1,117 @@
+"""The worker: `python -m server.worker` runs the queue, the sequencer and the sweep.
+
+Each loop runs in a thread of its own; an exception is logged and the loop goes on. A log that
+has forked stops the sequencer, which is then no longer ready, and the server says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+
+from flask import Flask
+from huey.consumer import Consumer
+
+from evidence.custody.sequencer import Sequencer
+from evidence.errors import LogForked
+from server import create_app, jobs
+from server.config import ConfigurationError
+from server.extensions import sessions, signer, store
+
+log = logging.getLogger("zhenglian.worker")
+
+SEQUENCE_EVERY = 0.1
+SWEEP_EVERY = 15.0
+JOB_THREADS = 2
+
+
+class Worker:
+    """Everything that runs beside the web."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._stop = threading.Event()
+        with app.app_context():
+            self._sequencer = Sequencer(
+                sessions(), store(), signer(), f"{socket.gethostname()}:{os.getpid()}"
+            )
+        self._consumer = Consumer(
+            jobs.queue_of(app),
+            workers=JOB_THREADS,
+            periodic=False,
+            initial_delay=0.05,
+            max_delay=0.5,
+            check_worker_health=True,
+        )
+
+    def start(self) -> None:
+        self._threads = [
+            threading.Thread(target=loop, name=name)
+            for name, loop in (("sequencer", self._sequence), ("sweep", self._sweep))
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._consumer.start()
+
+    def stop(self) -> None:
+        """End the loops; jobs under way are found again by the next start's sweep."""
+        self._stop.set()
+        self._consumer.stop(graceful=False)
+        for thread in self._threads:
+            thread.join(3)
+        with self._app.app_context():
+            self._sequencer.release()
+
+    def wait(self) -> None:
+        self._stop.wait()
+
+    def request_stop(self) -> None:
+        self._stop.set()
+
+    def _sequence(self) -> None:
+        self._repeat(self._sequencer.run_once, SEQUENCE_EVERY)
+
+    def _sweep(self) -> None:
+        self._repeat(jobs.sweep, SWEEP_EVERY)
+
+    def _repeat(self, act: Callable[[], int], every: float) -> None:
+        """Do `act` until the stop; at once again where it found work."""
+        while not self._stop.is_set():
+            found = 0
+            try:
+                with self._app.app_context():
+                    found = act()
+            except LogForked:
+                log.critical("the custody log contradicts itself: nothing is signed", exc_info=True)
+                self._stop.wait(30)
+            except Exception:
+                log.exception("%s failed", act.__qualname__)
+                self._stop.wait(1)
+            if not found or act is not self._sequencer.run_once:
+                self._stop.wait(every)
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("huey").setLevel(logging.WARNING)
+    try:
+        worker = Worker(create_app())
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    worker.start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.request_stop())
+    worker.wait()
+    worker.stop()
+    # Threads in the middle of ffmpeg are not waited for.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
