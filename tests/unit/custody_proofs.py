@@ -153,6 +153,7 @@ def verify(*arguments: object) -> tuple[int, str]:
     """Exit code and output of scripts/verify, run as a stranger would: bare Python, isolated."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", str(VERIFY), *map(str, arguments)],
+        check=False,
         capture_output=True,
         text=True,
         encoding="utf-8",
