@@ -129,7 +129,7 @@ class TusServer:
             "state": kept.state,
             "label": kept.label or None,
             "receipt": self.receipt(kept) if closed else None,
-            "outcome": {"differed": ["sha256_received"]} if kept.state == "quarantined" else None,
+            "outcome": {"differed": ["claimed"]} if kept.state == "quarantined" else None,
         }
 
 

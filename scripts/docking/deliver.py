@@ -294,10 +294,9 @@ class _Delivery:
                 result.kept = why
 
 
-def differed(said: Mapping[str, Any]) -> str:
-    """What the server says about a quarantine, in its own words."""
+def differed(said: Mapping[str, Any]) -> list[Trouble]:
+    """Which of length and digests were not equal, as the server says of a quarantine."""
     outcome = said.get("outcome")
-    if not isinstance(outcome, dict):
-        return str(outcome or "")
-    named = outcome.get("differed")
-    return ", ".join(map(str, named)) if named else str(outcome.get("message") or "?")
+    named = outcome.get("differed") if isinstance(outcome, dict) else None
+    known = [d for d in ("length", "received", "claimed") if isinstance(named, list) and d in named]
+    return [Trouble(f"differed_{d}") for d in known or ["unknown"]]

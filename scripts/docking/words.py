@@ -20,10 +20,14 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "sealed_earlier": ("sealed {label} (before this run)", "已封存 {label}（此前已上传）"),
     "duplicate": ("duplicate of {label}", "与 {label} 相同，未重复保存"),
     "quarantined": (
-        "quarantined: these digests differ: {differed}. The file stays on the card; "
+        "quarantined: these differ: {differed}. The file stays on the card; "
         "tell your administrator, then start again to send it afresh.",
-        "已隔离：摘要不一致（{differed}）。文件保留在卡上；请告知管理员，然后重新运行以再次上传。",
+        "已隔离：以下不一致：{differed}。文件保留在卡上；请告知管理员，然后重新运行以再次上传。",
     ),
+    "differed_length": ("length", "长度"),
+    "differed_received": ("received and read back", "接收与回读"),
+    "differed_claimed": ("claimed at the source and received", "源端声明与接收"),
+    "differed_unknown": ("see the console", "详见控制台"),
     "failed": ("failed: {why}", "失败：{why}"),
     "removed": ("removed from the card", "已从卡上清除"),
     "kept": ("NOT removed: {why}", "未清除：{why}"),
@@ -121,8 +125,9 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "回执未通过固定公钥验证（{reason}）。请保留存储卡并告知管理员。",
     ),
     "receipt_of_other": (
-        "the server's receipt is for other bytes. Keep the card, and tell your administrator.",
-        "回执对应的是其他内容。请保留存储卡并告知管理员。",
+        "the server's receipt does not prove this. {reason} Keep the card, and tell your "
+        "administrator.",
+        "回执不能证明此内容（{reason}）。请保留存储卡并告知管理员。",
     ),
     "card_differs": (
         "the card now holds other bytes than those that were sealed. Keep the card.",
@@ -183,8 +188,15 @@ class Words:
         self._column = 1 if language == "zh" else 0
 
     def __call__(self, key: str, **facts: object) -> str:
-        said = {k: self.of(v) if isinstance(v, Trouble) else v for k, v in facts.items()}
+        said = {name: self._fact(value) for name, value in facts.items()}
         return SENTENCES[key][self._column].format_map(said)
+
+    def _fact(self, value: object) -> object:
+        if isinstance(value, Trouble):
+            return self.of(value)
+        if isinstance(value, list | tuple):
+            return "; ".join(map(self.of, value))
+        return value
 
     def of(self, trouble: Trouble) -> str:
         """The sentence for a trouble, and for the one inside it."""
