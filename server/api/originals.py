@@ -1,0 +1,184 @@
+"""An exhibit's bytes: the original, to play or to take away, its poster, and its proof.
+
+The event is committed before the first byte is served, and the original is opened before the
+event: no byte leaves without its event, and no event tells of bytes that were not there.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from uuid import UUID
+
+from flask import Response, request
+from flask_smorest import Blueprint
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from evidence import clock
+from evidence.custody import exhibit_proof
+from evidence.custody.kinds import Kind
+from evidence.custody.models import CustodyEvent
+from evidence.digests import unpack_segments
+from evidence.errors import Conflict, LogNotReady, NotFound
+from evidence.exhibits import finding, viewing
+from evidence.exhibits.models import Exhibit, ExhibitSegments, ExhibitState
+from evidence.people.access import Act
+from evidence.people.actor import Actor
+from server import ranges
+from server.accounts.current import current_actor
+from server.extensions import db, signer, store
+from server.unit_of_work import unit_of_work
+
+blp = Blueprint("originals", __name__, url_prefix="/api/v1/exhibits")
+
+# What a browser shows by itself without running anything in it.
+SHOWN = frozenset(
+    {
+        *(f"video/{kind}" for kind in ("mp4", "webm", "ogg", "quicktime")),
+        *(f"audio/{kind}" for kind in ("mpeg", "mp4", "aac", "ogg", "wav", "x-wav", "webm")),
+        *(f"image/{kind}" for kind in ("jpeg", "png", "gif", "webp", "bmp")),
+    }
+)
+_OTHERS = "application/octet-stream"
+_SEQUENCED_WITHIN = 5.0  # seconds
+_PROVED_AGAIN_AFTER = 60  # seconds
+
+
+@blp.route("/<uuid:exhibit_id>/original", methods=["GET"])
+def original(exhibit_id: UUID) -> Response:
+    """The bytes as they were acquired; with ?play=1 for the player, which seeks by Range."""
+    actor = current_actor()
+    play = request.args.get("play") == "1"
+    act = Act.EXHIBIT_PLAY if play else Act.EXHIBIT_DOWNLOAD
+    exhibit = finding.allowed(db.session(), exhibit_id, actor, act)
+    if play and exhibit.media_type not in SHOWN:
+        raise Conflict("A browser cannot play this; download it.", media_type=exhibit.media_type)
+    etag = f'"{exhibit.sha256}"'
+    if etag in _listed(request.headers.get("If-None-Match")):
+        return Response(status=304, headers={"ETag": etag, "Cache-Control": "private, no-cache"})
+    asked = request.headers.get("Range")
+    if request.headers.get("If-Range", etag).strip() != etag:
+        asked = None
+    try:
+        part = ranges.stretch(asked, exhibit.size)
+    except ranges.Unsatisfiable:
+        return Response(
+            status=416, headers={"Content-Range": f"bytes */{exhibit.size}", "ETag": etag}
+        )
+    first, length = part or (0, exhibit.size)
+    body = _recorded_bytes(exhibit, actor, play, first, length)
+    response = Response(body, status=206 if part else 200, direct_passthrough=True)
+    _describe(response, exhibit, play, etag)
+    response.content_length = length
+    if part:
+        response.headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{exhibit.size}"
+    return response
+
+
+def _listed(header: str | None) -> list[str]:
+    return [tag.strip().removeprefix("W/") for tag in (header or "").split(",")]
+
+
+def _recorded_bytes(
+    exhibit: Exhibit, actor: Actor, play: bool, first: int, length: int
+) -> Iterator[bytes]:
+    """The bytes, opened first; then the event; a HEAD carries no bytes and makes no event."""
+    if request.method == "HEAD":
+        return iter(())
+    quarantined = exhibit.state is ExhibitState.QUARANTINED
+    if quarantined:
+        opened = store().read_quarantined(exhibit.id, first, length)
+    else:
+        opened = store().read(exhibit.sha256, first, length)
+    if play and not quarantined and viewing.played_lately(db.session(), exhibit, actor):
+        return opened
+    exhibit_id = exhibit.id
+    with unit_of_work() as session:
+        exhibit = finding.find(session, exhibit_id, actor)
+        record = viewing.record_play if play else viewing.record_download
+        record(session, exhibit, actor)
+    return opened
+
+
+def _describe(response: Response, exhibit: Exhibit, play: bool, etag: str) -> None:
+    safe = exhibit.media_type in SHOWN
+    response.headers["Content-Type"] = (exhibit.media_type if safe else None) or _OTHERS
+    response.headers["Accept-Ranges"] = "bytes"
+    response.headers["ETag"] = etag
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    name = exhibit.filename or exhibit.label
+    response.headers["Content-Disposition"] = "inline" if play else ranges.attachment(name)
+
+
+@blp.route("/<uuid:exhibit_id>/poster", methods=["GET"])
+def poster(exhibit_id: UUID) -> Response:
+    """A picture of the recording, for lists: a derivative, not the exhibit."""
+    exhibit = finding.find(db.session(), exhibit_id, current_actor())
+    if exhibit.poster_sha256 is None:
+        raise NotFound("This exhibit has no poster.")
+    headers = {"ETag": f'"{exhibit.poster_sha256}"', "Cache-Control": "private, max-age=3600"}
+    if headers["ETag"] in _listed(request.headers.get("If-None-Match")):
+        return Response(status=304, headers=headers)
+    content = store().derivative(exhibit.poster_sha256)
+    return Response(content, headers=headers, content_type="image/jpeg")
+
+
+@blp.route("/<uuid:exhibit_id>/proof", methods=["GET"])
+def proof(exhibit_id: UUID) -> Response:
+    """The proof that scripts/verify reads. Making it is an event, which it contains."""
+    actor = current_actor()
+    with unit_of_work() as session:
+        exhibit = finding.allowed(session, exhibit_id, actor, Act.EXHIBIT_PROVE)
+        up_to = _just_proved(session, exhibit, actor)
+        if up_to is None:
+            up_to = exhibit_proof.prove(session, exhibit.id, exhibit.sha256, exhibit.size, actor)
+            session.flush()
+        packed = session.get(ExhibitSegments, exhibit.id)
+    content = _once_sequenced(exhibit, packed, up_to)
+    body = json.dumps(content, ensure_ascii=False, indent=1)
+    return Response(
+        body,
+        content_type="application/json; charset=utf-8",
+        headers={"Content-Disposition": ranges.attachment(f"{exhibit.label}.proof.json")},
+    )
+
+
+def _just_proved(session: Session, exhibit: Exhibit, actor: Actor) -> CustodyEvent | None:
+    """The event of the attempt before, where nothing happened since: a retry is no new act."""
+    last = session.scalar(
+        select(CustodyEvent)
+        .where(CustodyEvent.subject_id == exhibit.id)
+        .order_by(CustodyEvent.position.desc())
+        .limit(1)
+    )
+    if last is None or last.kind != Kind.EXHIBIT_PROVED.value or last.actor_id != actor.id:
+        return None
+    return last if (clock.now() - last.at).total_seconds() < _PROVED_AGAIN_AFTER else None
+
+
+def _once_sequenced(
+    exhibit: Exhibit, packed: ExhibitSegments | None, up_to: CustodyEvent
+) -> dict[str, object]:
+    """The proof's content, waited for outside of any transaction. Raises LogNotReady."""
+    until = time.monotonic() + _SEQUENCED_WITHIN
+    described = {
+        name: getattr(exhibit, name) for name in ("id", "label", "filename", "size", "sha256")
+    }
+    while True:
+        try:
+            return exhibit_proof.make_proof(
+                db.session(),
+                store(),
+                verifier_key=signer().verifier_key,
+                exhibit=described,
+                segments=unpack_segments(packed.packed) if packed else [],
+                up_to=up_to,
+            )
+        except LogNotReady:
+            db.session.rollback()
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
