@@ -40,6 +40,11 @@ def width_of(level: int, index: int, size: int) -> int:
     return min(WIDTH, (size >> 8 * level) - WIDTH * index)
 
 
+def within(level: int | None, index: int, width: int, size: int) -> bool:
+    """Whether a tree of `size` leaves has that tile (level None: bundle), now or when smaller."""
+    return width <= width_of(level or 0, index, size)
+
+
 def parse_path(path: str) -> tuple[int | None, int, int]:
     """Level (None for entries), index and width of what follows `tile/`; one spelling each.
 
