@@ -117,7 +117,7 @@ class Bars:
         self._progress.stop()
 
     def phase(self, file: CardFile, key: str) -> None:
-        text = f"{visible(file.relative)} · {self._words(key)}"
+        text = f"{self._words(key)} · {visible(file.relative)}"
         with self._lock:
             if file not in self._tasks:
                 self._tasks[file] = self._progress.add_task(text, total=file.size)

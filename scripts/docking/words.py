@@ -68,10 +68,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "服务器已收到全部内容，仍在封存。请稍后重新运行以查看结果。",
     ),
     "token_refused": (
-        "the token has expired or was revoked. Ask your administrator for another one (or run "
-        "`./scripts/token` on the server), put it in the token file and start again: "
+        "the token has expired or was revoked. Ask your administrator to issue another one for "
+        "this station, put it on the first line of the token file and start again: "
         "it goes on where it stopped.",
-        "令牌已过期或被撤销。请向管理员索取新令牌，写入令牌文件后重新运行，将从中断处继续。",
+        "令牌已过期或被撤销。请向管理员索取本采集站的新令牌，写入令牌文件第一行后重新运行，将从中断处继续。",
     ),
     "server_full": (
         "the server is full. The file stays on the card; tell your administrator to make room, "
@@ -114,9 +114,9 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     # receipts
     "no_key": (
-        "no receipt key is pinned. Copy the line `key …` from the page of the log "
-        "(or ask your administrator) into the token file.",
-        "令牌文件中没有回执公钥。请从“保管日志”页面复制（或向管理员索取）“key …”一行写入令牌文件。",
+        "no receipt key is pinned. Ask your administrator for the log's verifier key, and add "
+        "it to the token file as a line `key <verifier key>`.",
+        "令牌文件中没有回执公钥。请向管理员索取保管日志的验证公钥，以“key <公钥>”一行写入令牌文件。",
     ),
     "no_receipt": ("the server gave no receipt", "服务器未给出回执"),
     "receipt_forged": (
