@@ -29,6 +29,11 @@ class StationRequest(Schema):
     unit_id = fields.UUID(allow_none=True, load_default=None)
 
 
+class StationListed(Schema):
+    id = fields.UUID()
+    name = fields.String()
+
+
 class StationResponse(Schema):
     id = fields.UUID()
     name = fields.String()

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from evidence.errors import NotFound
 from evidence.people.access import Act, require
-from schemas.accounts import StationRequest, StationResponse
+from schemas.accounts import StationListed, StationRequest, StationResponse
 from server.accounts import tokens
 from server.accounts.creation import create_station, token_file
 from server.accounts.current import current_actor
@@ -22,7 +22,7 @@ blp = Blueprint("stations", __name__, url_prefix="/api/v1/stations", description
 
 
 @blp.get("")
-@blp.response(200, StationResponse(many=True, only=("id", "name")))
+@blp.response(200, StationListed(many=True))
 def listed() -> list[Station]:
     """Every station."""
     require(current_actor(), Act.ACCOUNT_MANAGE)
