@@ -34,9 +34,12 @@ class StationListed(Schema):
     name = fields.String()
 
 
-class StationResponse(Schema):
+class StationListed(Schema):
     id = fields.UUID()
     name = fields.String()
+
+
+class StationResponse(StationListed):
     token = fields.String(metadata={"description": "shown once"})
     token_file = fields.String(metadata={"description": "the dock's token file, whole"})
     expires_at = fields.AwareDateTime()

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import flask_smorest
 from flask import Flask, Response
-from marshmallow import Schema, fields
+from marshmallow import RAISE, Schema, fields
 from werkzeug.exceptions import HTTPException
 
 from server import problems
+
+
+# A filter that is misspelt must not be ignored: it would answer with more than was asked for.
+_parser = flask_smorest.Blueprint.ARGUMENTS_PARSER
+_parser.DEFAULT_UNKNOWN_BY_LOCATION = {**_parser.DEFAULT_UNKNOWN_BY_LOCATION, "query": RAISE}
 
 
 class Problem(Schema):
@@ -34,6 +39,8 @@ class Api(flask_smorest.Api):
             OPENAPI_JSON_PATH="openapi.json",
         )
         super().__init__(app)
+        self.spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
+        self.spec.options["security"] = [{"token": []}]
 
     def handle_http_exception(self, error: HTTPException) -> Response:
         return problems.from_http(error)

@@ -136,6 +136,8 @@ def from_http(error: HTTPException) -> Response:
         429: "too_many_requests",
     }.get(status, f"http_{status}")
     title = data.get("message") or error.description or error.name
+    if messages:
+        title = e.InvalidInput.__doc__ or title
     response = respond(status, code, title, **members)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):

@@ -47,6 +47,14 @@ def current_actor() -> Actor:
     return actor
 
 
+def require_login() -> None:
+    """For before_request: who is nobody learns nothing, not even what was wrong with the request.
+
+    Raises NotAuthenticated.
+    """
+    current_actor()
+
+
 def actor_or_none() -> Actor | None:
     return current_actor() if current_token() is not None else None
 

@@ -15,11 +15,12 @@ from evidence.cases.models import Case
 from evidence.paging import Page
 from schemas.cases import CaseChange, CasePage, CaseQuery, CaseRequest, CaseResponse
 from schemas.custody import EventResponse
-from server.accounts.current import current_actor
+from server.accounts.current import current_actor, require_login
 from server.extensions import db
 from server.unit_of_work import unit_of_work
 
 blp = Blueprint("cases", __name__, url_prefix="/api/v1/cases", description="Penalty cases")
+blp.before_request(require_login)
 
 
 @blp.get("")

@@ -30,13 +30,14 @@ from schemas.exhibits import (
     LinkResponse,
     UnlinkRequest,
 )
-from server.accounts.current import current_actor
+from server.accounts.current import current_actor, require_login
 from server.extensions import db
 from server.unit_of_work import unit_of_work
 
 blp = Blueprint(
     "exhibits", __name__, url_prefix="/api/v1/exhibits", description="Originals and their custody"
 )
+blp.before_request(require_login)
 
 
 @blp.get("")

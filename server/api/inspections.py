@@ -18,13 +18,14 @@ from schemas.inspections import (
     InspectionRequest,
     InspectionResponse,
 )
-from server.accounts.current import current_actor
+from server.accounts.current import current_actor, require_login
 from server.extensions import db
 from server.unit_of_work import unit_of_work
 
 blp = Blueprint(
     "inspections", __name__, url_prefix="/api/v1/inspections", description="Inspections on site"
 )
+blp.before_request(require_login)
 
 
 @blp.get("")

@@ -11,12 +11,13 @@ from evidence.paging import Page
 from evidence.people import directory
 from evidence.people.models import Officer
 from schemas.people import OfficerPage, OfficerQuery, OfficerResponse
-from server.accounts.current import current_actor
+from server.accounts.current import current_actor, require_login
 from server.extensions import db
 
 blp = Blueprint(
     "officers", __name__, url_prefix="/api/v1/officers", description="Law-enforcement officers"
 )
+blp.before_request(require_login)
 
 
 @blp.get("")

@@ -24,13 +24,14 @@ from schemas.recorders import (
     RecorderRequest,
     RecorderResponse,
 )
-from server.accounts.current import current_actor
+from server.accounts.current import current_actor, require_login
 from server.extensions import db
 from server.unit_of_work import unit_of_work
 
 blp = Blueprint(
     "recorders", __name__, url_prefix="/api/v1/recorders", description="Body-worn recorders"
 )
+blp.before_request(require_login)
 
 
 @blp.get("")

@@ -13,12 +13,13 @@ from evidence.people.access import Act, require
 from schemas.accounts import StationListed, StationRequest, StationResponse
 from server.accounts import tokens
 from server.accounts.creation import create_station, token_file
-from server.accounts.current import current_actor
+from server.accounts.current import current_actor, require_login
 from server.accounts.models import Station, Token, TokenKind
 from server.extensions import db, signer
 from server.unit_of_work import unit_of_work
 
 blp = Blueprint("stations", __name__, url_prefix="/api/v1/stations", description="Dock stations")
+blp.before_request(require_login)
 
 
 @blp.get("")

@@ -11,10 +11,11 @@ from evidence.people import directory
 from evidence.people.models import Unit
 from schemas.members import PageQuery
 from schemas.people import UnitPage
-from server.accounts.current import current_actor
+from server.accounts.current import current_actor, require_login
 from server.extensions import db
 
 blp = Blueprint("units", __name__, url_prefix="/api/v1/units", description="Units of the bureau")
+blp.before_request(require_login)
 
 
 @blp.get("")
