@@ -33,9 +33,14 @@ WHEN NOT (OLD.leaf_index IS NULL AND NEW.leaf_index IS NOT NULL AND {_SAME_SQLIT
 BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END""",
     f"""CREATE TRIGGER custody_events_no_delete BEFORE DELETE ON custody_events
 BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END""",
-    # INSERT OR REPLACE deletes without firing delete triggers; so refuse what it would replace.
+    # OR REPLACE deletes the row in its way without firing delete triggers; so refuse whatever it
+    # would replace. An event comes without a place in the tree, and gets one that is free.
     """CREATE TRIGGER custody_events_no_replace BEFORE INSERT ON custody_events
-WHEN EXISTS (SELECT 1 FROM custody_events WHERE id = NEW.id OR position = NEW.position)
+WHEN NEW.leaf_index IS NOT NULL OR EXISTS (
+  SELECT 1 FROM custody_events WHERE id = NEW.id OR position = NEW.position)
+BEGIN SELECT RAISE(ABORT, 'custody_events is append-only'); END""",
+    """CREATE TRIGGER custody_events_no_taken_place BEFORE UPDATE ON custody_events
+WHEN EXISTS (SELECT 1 FROM custody_events WHERE leaf_index = NEW.leaf_index)
 BEGIN SELECT RAISE(ABORT, 'custody_events is append-only'); END""",
 )
 
