@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from typing import Self
 
 from evidence.custody.note import verify_note
 from evidence.errors import NoteMalformed, SignatureInvalid
+
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +31,13 @@ class Checkpoint:
         lines = text.split("\n")
         if len(lines) < 4 or not lines[0] or lines[-1]:
             raise NoteMalformed("A checkpoint has an origin, a size and a root.")
-        if not (lines[1].isascii() and lines[1].isdigit()) or lines[1] != str(int(lines[1])):
+        if not _SIZE.fullmatch(lines[1]):
             raise NoteMalformed("A checkpoint's size is a decimal number.")
         try:
             root = base64.b64decode(lines[2], validate=True)
         except (binascii.Error, ValueError):
             raise NoteMalformed("A checkpoint's root is base64.") from None
-        if len(root) != 32:
+        if len(root) != 32 or base64.b64encode(root).decode() != lines[2]:
             raise NoteMalformed("A checkpoint's root has 32 bytes.")
         return cls(origin=lines[0], size=int(lines[1]), root=root)
 
