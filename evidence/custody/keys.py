@@ -21,10 +21,10 @@ def load_or_create_signer(path: Path, name: str) -> Signer:
             _create(path, name)
         kept = json.loads(path.read_text(encoding="utf-8"))
         kept_name, seed = kept["origin"], bytes.fromhex(kept["ed25519_seed"])
-    except OSError as error:
-        raise CustodyError(f"The log's key {path} cannot be read: {error.strerror}.") from None
         if len(seed) != 32:
             raise ValueError("a seed of another length")
+    except OSError as error:
+        raise CustodyError(f"The log's key {path} cannot be read: {error.strerror}.") from None
     except (ValueError, KeyError, TypeError):
         raise CustodyError(f"The log's key {path} is damaged. Restore it from a backup.") from None
     if kept_name != name:
