@@ -26,8 +26,22 @@ CONTENT_TYPE = "application/offset+octet-stream"
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _KEY = re.compile(r"[!-+\--~]+", re.ASCII)  # printable, no space and no comma
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
-_LONGEST = {"filename": 1024}
+_OURS = frozenset(
+    {
+        "filename",
+        "name",
+        "filetype",
+        "type",
+        "recorder",
+        "recorded_at",
+        "sha256",
+        "case",
+        "event_id",
+    }
+)
+_LONGEST = {"filename": 1024, "name": 1024}
 _LONGEST_OTHER = 255
+MOST_PARTS = 1000
 
 
 def number(name: str, text: str) -> int:
@@ -69,6 +83,10 @@ def metadata(header: str) -> Claims:
         if not _KEY.fullmatch(key) or key in said:
             raise MalformedUploadMetadata(f"Upload-Metadata: {key[:40]!r} is no key, or is twice.")
         said[key] = _text(key, encoded.strip())
+    return _claims(said)
+
+
+def _claims(said: dict[str, str]) -> Claims:
     sha256 = said.get("sha256", "").strip()
     if sha256 and not _SHA256.fullmatch(sha256):
         raise MalformedUploadMetadata("Upload-Metadata: sha256 is 64 hexadecimal digits.")
@@ -85,7 +103,8 @@ def metadata(header: str) -> Claims:
 
 def _text(key: str, encoded: str) -> str:
     try:
-        value = base64.b64decode(encoded, validate=True).decode("utf-8")
+        content = base64.b64decode(encoded, validate=True)
+        value = content.decode("utf-8") if key in _OURS else ""
     except (binascii.Error, ValueError):
         raise MalformedUploadMetadata(
             f"Upload-Metadata: the value of {key[:40]!r} is not base64 of UTF-8."
@@ -140,6 +159,11 @@ def concatenation(header: str) -> list[UUID] | None:
         parts = [UUID(url.rstrip("/").rsplit("/", 1)[-1]) for url in urls.split()]
     except ValueError:
         parts = []
-    if kind != "final" or not parts or len(parts) > 1000:
+    if kind != "final" or not parts or len(parts) > MOST_PARTS:
         raise InvalidInput("Upload-Concat is `partial`, or `final;` and the partial uploads' URLs.")
     return parts
+
+
+def parts(concat: str | None) -> list[UUID]:
+    """The partial uploads that an Upload-Concat joins: none unless it is `final`."""
+    return (concatenation(concat) or []) if concat else []

@@ -35,6 +35,10 @@ from evidence.uploads.models import Upload, UploadPart, UploadState
 
 # An unfinished upload is kept so long after its last byte.
 LIFETIME = dt.timedelta(days=7)
+# A part that has been joined into a whole, in case it is needed for another.
+PART_LIFETIME = dt.timedelta(hours=1)
+# A writer between its last byte and its row is done within this.
+INTERRUPTED_AFTER = dt.timedelta(minutes=2)
 _UPLOADS = UUID("6a1b8a52-6c0f-4a53-9d0e-0d7f5a1f6f3e")
 
 
@@ -100,6 +104,33 @@ def same_or_none(session: Session, asked: Upload) -> Upload | None:
     return known
 
 
+_OVER = (UploadState.TERMINATED, UploadState.EXPIRED)
+
+
+def may_receive_again(upload: Upload) -> bool:
+    """Whether asking for it once more opens it: not once its bytes are complete."""
+    return upload.state is UploadState.RECEIVING or upload.state in _OVER
+
+
+def is_over(upload: Upload) -> bool:
+    """Whether it ended without its bytes."""
+    return upload.state in _OVER
+
+
+def revive(upload: Upload) -> None:
+    """Open an upload that is asked for again: a dock comes back after the expiry."""
+    if upload.state in _OVER:
+        upload.state = UploadState.RECEIVING
+    prolong(upload)
+
+
+def release_parts(session: Session, ids: Sequence[UUID]) -> None:
+    """The parts of a concatenation were copied: let them expire soon."""
+    for part_id in ids:
+        part = session.get_one(Upload, part_id)
+        part.expires_at = min(part.expires_at, clock.now() + PART_LIFETIME)
+
+
 def find(session: Session, upload_id: UUID, by: Actor) -> Upload:
     """An upload of this actor's own. Raises NotFound, AccessDenied."""
     require(by, Act.UPLOAD)
@@ -111,7 +142,7 @@ def find(session: Session, upload_id: UUID, by: Actor) -> Upload:
 
 def require_there(upload: Upload) -> None:
     """Raise UploadGone for one that was terminated or has expired."""
-    if upload.state in (UploadState.TERMINATED, UploadState.EXPIRED) or (
+    if upload.state in _OVER or (
         upload.state is UploadState.RECEIVING and upload.expires_at <= clock.now()
     ):
         raise UploadGone()
@@ -166,7 +197,7 @@ def parts_of(
 
 def terminate(session: Session, upload: Upload, by: Actor, offset: int) -> None:
     """Give an upload up. Raises UploadSealed once it is being sealed, UploadGone afterwards."""
-    if upload.state in (UploadState.TERMINATED, UploadState.EXPIRED):
+    if upload.state in _OVER:
         raise UploadGone()
     if upload.state is not UploadState.RECEIVING:
         raise UploadSealed()
@@ -175,7 +206,11 @@ def terminate(session: Session, upload: Upload, by: Actor, offset: int) -> None:
 
 
 def expire(session: Session, staging: StagingArea, limit: int = 100) -> list[UUID]:
-    """End the uploads whose time is over; whose staging areas may be removed after the commit."""
+    """End the uploads whose time is over; whose staging areas may be removed after the commit.
+
+    One whose last byte is there is never ended, but completed, for sealing.
+    """
+    complete_interrupted(session, staging)
     over = session.scalars(
         select(Upload)
         .where(Upload.state == UploadState.RECEIVING, Upload.expires_at <= clock.now())
@@ -183,10 +218,6 @@ def expire(session: Session, staging: StagingArea, limit: int = 100) -> list[UUI
         .limit(limit)
     ).all()
     for upload in over:
-        try:
-            offset = staging.offset(upload.id)
-        except UploadGone:
-            offset = 0
         upload.state = UploadState.EXPIRED
         append(
             session,
@@ -194,9 +225,34 @@ def expire(session: Session, staging: StagingArea, limit: int = 100) -> list[UUI
             upload.id,
             SYSTEM,
             filename=upload.filename,
-            offset=offset,
+            offset=_offset_or_zero(staging, upload),
         )
     return [upload.id for upload in over]
+
+
+def complete_interrupted(session: Session, staging: StagingArea, limit: int = 1000) -> list[UUID]:
+    """Complete the uploads whose last byte came just before a crash, and whose row never knew."""
+    quiet_since = clock.now() + LIFETIME - INTERRUPTED_AFTER
+    quiet = session.scalars(
+        select(Upload)
+        .where(
+            Upload.state == UploadState.RECEIVING,
+            Upload.part != UploadPart.PARTIAL,
+            Upload.length.is_not(None),
+            Upload.expires_at <= quiet_since,
+        )
+        .order_by(Upload.expires_at.desc())
+        .limit(limit)
+    ).all()
+    found = [u for u in quiet if _offset_or_zero(staging, u) == u.length and complete(u)]
+    return [upload.id for upload in found]
+
+
+def _offset_or_zero(staging: StagingArea, upload: Upload) -> int:
+    try:
+        return staging.offset(upload.id)
+    except UploadGone:
+        return 0
 
 
 def finished_with(session: Session, by: Actor, sha256: str) -> Upload | None:

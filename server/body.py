@@ -1,0 +1,68 @@
+"""The body of a request as it comes: in pieces, never whole, and to the last byte that arrived.
+
+gunicorn's own reader copies every byte several times, waits for ever, and loses what it had
+gathered when a connection is reset. Where it offers the socket, a body of known length is read
+from there, with its reader's count kept right, so that the connection can be used again.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from gunicorn.http.body import ChunkedReader, LengthReader
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import ClientDisconnected
+from werkzeug.wsgi import get_input_stream
+
+PIECE = 512 * 1024
+# A connection on which nothing comes for so long has ended.
+SILENT_SECONDS = 30.0
+
+
+class Body:
+    """Pieces of at most PIECE bytes. `cut` tells afterwards that it ended before its end."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self._environ = environ
+        self.cut = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        connection = self._environ.get("gunicorn.socket")
+        reader = getattr(self._environ["wsgi.input"], "reader", None)
+        if isinstance(connection, socket.socket):
+            connection.settimeout(SILENT_SECONDS)
+        try:
+            if isinstance(connection, socket.socket) and isinstance(reader, LengthReader):
+                yield from self._from_socket(connection, reader)
+            else:
+                yield from self._from_stream(reader)
+        except (OSError, ParseException, ClientDisconnected):
+            self.cut = True
+
+    def _from_socket(self, connection: socket.socket, reader: LengthReader) -> Iterator[bytes]:
+        held = reader.unreader.take_buffered()
+        first = held[: reader.length]
+        reader.unreader.unread(held[reader.length :])
+        reader.length -= len(first)
+        if first:
+            yield first
+        while reader.length:
+            piece = connection.recv(min(PIECE, reader.length))
+            if not piece:
+                self.cut = True
+                return
+            reader.length -= len(piece)
+            yield piece
+
+    def _from_stream(self, reader: object) -> Iterator[bytes]:
+        stream = get_input_stream(self._environ)
+        try:
+            while piece := stream.read(PIECE):
+                yield piece
+        except (OSError, ParseException):
+            # Whole chunks that had come before the connection went.
+            if isinstance(reader, ChunkedReader) and (rest := reader.buf.getvalue()):
+                yield rest
+            raise

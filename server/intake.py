@@ -1,0 +1,138 @@
+"""Uploads between the wire and the storage: rows in short transactions, bytes outside of them.
+
+Order: room reserved → row; bytes durable → row says so → sealing. What a crash leaves between
+is found again: an area without a row by the sweep, a last byte without its row's word by the
+next question about the upload or by the sweep.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+
+from evidence import errors as e
+from evidence.people.actor import Actor
+from evidence.storage.port import StagingWriter
+from evidence.uploads import headers, receiving
+from evidence.uploads.headers import Checksum
+from evidence.uploads.models import Upload, UploadPart, UploadState
+from server import sealing
+from server.extensions import db, settings, store
+from server.unit_of_work import unit_of_work
+
+
+def open_upload(asked: Upload) -> Upload:
+    """The upload that is asked for: a new one, or the one that this creation repeats.
+
+    Raises IdentifierReused, StorageFull.
+    """
+    known = receiving.same_or_none(db.session(), asked)
+    db.session.rollback()
+    if known is None or receiving.may_receive_again(known):
+        _reserve(asked)
+    with unit_of_work() as session:
+        # Two creations under one event id may have come at once: the first row stands.
+        known = receiving.same_or_none(session, asked)
+        if known is None:
+            session.add(asked)
+            receiving.release_parts(session, headers.parts(asked.concat))
+        elif receiving.may_receive_again(known):
+            receiving.revive(known)
+    return known or asked
+
+
+def _reserve(asked: Upload) -> None:
+    parts = headers.parts(asked.concat)
+    if parts:
+        store().concatenate(asked.id, parts)
+    else:
+        store().create(asked.id, asked.length)
+
+
+def declare_length(upload: Upload, length: int) -> Upload:
+    """Settle a deferred length: room first, then the row. Raises InvalidInput, StorageFull."""
+    receiving.declare_length(upload, length, store().offset(upload.id), settings().max_upload)
+    db.session.rollback()
+    store().declare_length(upload.id, length)
+    with unit_of_work() as session:
+        upload = session.get_one(Upload, upload.id)
+        receiving.declare_length(upload, length, store().offset(upload.id), settings().max_upload)
+    return upload
+
+
+def receive(
+    upload: Upload, at: int, body: Iterable[bytes], announced: int, checksum: Checksum | None
+) -> int:
+    """Stream `body` into the staging area from `at` on; the new durable offset.
+
+    `announced` is the body's length where the request says it, else 0. What had arrived of a
+    body that was cut is kept, unless a checksum was to vouch for it. Raises OffsetMismatch,
+    LengthExceeded, ChecksumMismatch, UploadLeased, StorageError.
+    """
+    upload_id, length = upload.id, upload.length
+    limit = settings().max_upload if length is None else length
+    # A body may take hours: nothing of the database is held meanwhile.
+    db.session.rollback()
+    with store().writer(upload_id, hold=checksum is not None) as writer:
+        if writer.offset != at:
+            raise e.OffsetMismatch(offset=writer.offset)
+        if announced > limit - at:
+            raise e.LengthExceeded(length=limit, offset=at)
+        return _stream(writer, body, limit - at, checksum)
+
+
+def _stream(
+    writer: StagingWriter, body: Iterable[bytes], room: int, checksum: Checksum | None
+) -> int:
+    digest = checksum.new() if checksum else None
+    arrived = 0
+    for piece in body:
+        arrived += len(piece)
+        if arrived > room:
+            writer.discard()
+            raise e.LengthExceeded()
+        writer.write(piece)
+        if digest:
+            digest.update(piece)
+    if checksum and digest and not hmac.compare_digest(digest.digest(), checksum.value):
+        writer.discard()
+        raise e.ChecksumMismatch()
+    return writer.commit()
+
+
+def present_offset(upload: Upload) -> int:
+    """From the journal while bytes may come; afterwards every byte has."""
+    if upload.state is UploadState.RECEIVING:
+        return store().offset(upload.id)
+    return 0 if receiving.is_over(upload) else upload.length or 0
+
+
+def settle(upload: Upload, at: int) -> Upload:
+    """After bytes became durable up to `at`: prolong, or seal. Raises UploadGone."""
+    with unit_of_work() as session:
+        upload = session.get_one(Upload, upload.id)
+        receiving.require_there(upload)
+        receiving.prolong(upload)
+        sealable = at == upload.length and receiving.complete(upload)
+    if sealable:
+        sealing.finish(upload.id)
+    return upload
+
+
+def catch_up(upload: Upload) -> Upload:
+    """Go on where a crash came between the last byte and the row's word that it is the last."""
+    unnoticed = (
+        upload.state is UploadState.RECEIVING
+        and upload.part is not UploadPart.PARTIAL
+        and upload.length is not None
+        and store().offset(upload.id) == upload.length
+    )
+    return settle(upload, upload.length or 0) if unnoticed else upload
+
+
+def terminate(upload: Upload, by: Actor) -> None:
+    """Give an upload up, and its bytes. Raises UploadSealed, UploadGone."""
+    at = present_offset(upload)
+    with unit_of_work() as session:
+        receiving.terminate(session, session.get_one(Upload, upload.id), by, at)
+    store().remove(upload.id)
