@@ -9,7 +9,6 @@ from werkzeug.exceptions import HTTPException
 
 from server import problems
 
-
 # A filter that is misspelt must not be ignored: it would answer with more than was asked for.
 _parser = flask_smorest.Blueprint.ARGUMENTS_PARSER
 _parser.DEFAULT_UNKNOWN_BY_LOCATION = {**_parser.DEFAULT_UNKNOWN_BY_LOCATION, "query": RAISE}

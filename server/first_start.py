@@ -1,0 +1,103 @@
+"""The first accounts, and what scripts/run prints: `python -m server.first_start --url U [--demo]`.
+
+Secrets that a person must read once are kept in 0600 files in the data folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from sqlalchemy import select
+
+from evidence.errors import InvalidInput
+from evidence.people.actor import Role
+from server import create_app
+from server.accounts.creation import create_account
+from server.accounts.models import Account
+from server.accounts.secrets import keep_secret
+from server.extensions import db, settings
+from server.unit_of_work import unit_of_work
+
+ADMINISTRATOR = "administrator"
+
+
+def has_accounts() -> bool:
+    found = db.session.scalar(select(Account.id).limit(1)) is not None
+    db.session.rollback()
+    return found
+
+
+def empty(url: str) -> str:
+    """The one administrator of an empty system; the password is shown once."""
+    path = settings().data / "administrator-password"
+    if has_accounts():
+        return f"\nZhenglian 证链 is ready: {url}\n"
+    password = secrets.token_urlsafe(12)
+    # The file before the account: a password that nobody has read would lock everybody out.
+    keep_secret(path, password + "\n")
+    with unit_of_work() as session:
+        create_account(session, ADMINISTRATOR, password, {Role.ADMINISTRATOR})
+    return (
+        f"\nZhenglian 证链 is ready: {url}\n"
+        f"  user      {ADMINISTRATOR}\n"
+        f"  password  {password}\n"
+        f"It is shown this once, and kept in {path}. Log in, then remove the file.\n"
+    )
+
+
+def demonstration(url: str) -> str:
+    """The demonstration bureau, made if it is not there; its logins, and the next command."""
+    from server.demo import bureau
+
+    data = settings().data
+    path = data / "demo-password"
+    marker = data / "demo"
+    if has_accounts() and not marker.exists():
+        raise InvalidInput(
+            f"{data} belongs to a real bureau. Start without --demo, or give another --data."
+        )
+    password = os.environ.get("ZHENGLIAN_DEMO_PASSWORD") or (
+        path.read_text().strip() if path.exists() else secrets.token_urlsafe(9)
+    )
+    marker.touch()
+    keep_secret(path, password + "\n")
+    bureau.make(password)
+    roles = ", ".join(role.value for role in Role if role is not Role.STATION)
+    return (
+        f"\nZhenglian 证链 is ready: {url}\n"
+        f"  users     {roles}\n"
+        f"  password  {password}\n"
+        f"\nDock a recorder's card (made up, three recordings):\n"
+        f"  ./scripts/dock {_shown(data / 'demo-card')} --server {url} "
+        f"--token-file {_shown(data / 'demo-dock-token')}\n"
+    )
+
+
+def _shown(path: Path) -> str:
+    """Short where it is below the folder that the person stands in."""
+    here = Path(os.environ.get("PWD", "/"))
+    text = str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    return f"'{text}'" if " " in text else text
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--demo", action="store_true")
+    chosen = parser.parse_args()
+    with create_app().app_context():
+        try:
+            words = demonstration(chosen.url) if chosen.demo else empty(chosen.url)
+        except InvalidInput as error:
+            print(error, file=sys.stderr)  # noqa: T201
+            return 1
+    print(words)  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
