@@ -64,20 +64,23 @@ def programs(needed: dict[str, str]) -> None:
 
 
 def packages(names: Sequence[str]) -> None:
-    """Install Debian packages, as root or by passwordless sudo. Raises NotReady with the command."""
+    """Install Debian packages, as root or by passwordless sudo. Raises NotReady."""
     by_hand = f"Run: sudo apt-get install {' '.join(names)}"
     if not shutil.which("apt-get"):
         raise NotReady(f"Missing: {', '.join(names)}. Install them with your package manager.")
     prefix: list[str] = []
     if os.geteuid() != 0:
         prefix = ["sudo", "-n"]
-        if not shutil.which("sudo") or subprocess.run(
-            [*prefix, "true"], check=False, capture_output=True
-        ).returncode:
+        if (
+            not shutil.which("sudo")
+            or subprocess.run([*prefix, "true"], check=False, capture_output=True).returncode
+        ):
             raise NotReady(f"Missing: {', '.join(names)}. {by_hand}")
     say(f"Installing {', '.join(names)} …")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", *names]):
-        done = subprocess.run([*prefix, *command], check=False, env=quiet, stdout=subprocess.DEVNULL)
+        done = subprocess.run(
+            [*prefix, *command], check=False, env=quiet, stdout=subprocess.DEVNULL
+        )
         if done.returncode and command[1] == "install":
             raise NotReady(f"{', '.join(names)} could not be installed. {by_hand}")

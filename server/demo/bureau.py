@@ -122,9 +122,7 @@ def _officers(
             Certificate(
                 number=f"湘D4304{number:04d}",
                 valid_from=dt.date(2019, 1, 1),
-                valid_to=today - dt.timedelta(days=40)
-                if expired
-                else dt.date(today.year + 3, 12, 31),
+                valid_to=ended if expired else dt.date(today.year + 3, 12, 31),
             )
         ]
         session.add(officer)
