@@ -34,11 +34,6 @@ class StationListed(Schema):
     name = fields.String()
 
 
-class StationListed(Schema):
-    id = fields.UUID()
-    name = fields.String()
-
-
 class StationResponse(StationListed):
     token = fields.String(metadata={"description": "shown once"})
     token_file = fields.String(metadata={"description": "the dock's token file, whole"})

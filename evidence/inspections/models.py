@@ -48,7 +48,9 @@ class Inspection(Base):
     content_sha256: Mapped[str] = mapped_column(String(64))
 
     unit: Mapped[Unit] = relationship()
-    officers: Mapped[list[Officer]] = relationship(secondary="inspection_officers")
+    officers: Mapped[list[Officer]] = relationship(
+        secondary="inspection_officers", order_by=Officer.badge
+    )
 
 
 class InspectionOfficer(Base):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
+from evidence import clock as evidence_clock
 from evidence.base import Base
 from server import create_app
 from server.extensions import db
@@ -15,23 +18,35 @@ from tests.api.office import Office, open_office
 from tests.conftest import SteppingClock
 
 
-@pytest.fixture
-def office_app(tmp_path: Path) -> Iterator[Flask]:
-    app = create_app(
+def _application(data: Path) -> Flask:
+    return create_app(
         {
-            "ZHENGLIAN_DATA": str(tmp_path / "data"),
+            "ZHENGLIAN_DATA": str(data),
             "ZHENGLIAN_STORE_URL": "memory:",
             "ZHENGLIAN_QUEUE_URL": "memory:",
         },
         TESTING=True,
     )
+
+
+@pytest.fixture(scope="session")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Office:
+    """The bureau on its first day: every test begins with a copy of its data folder."""
+    app = _application(tmp_path_factory.mktemp("office") / "data")
+    with evidence_clock.replaced_by(SteppingClock()):
+        with app.app_context():
+            Base.metadata.create_all(db.engine)
+        office = open_office(app)
     with app.app_context():
-        Base.metadata.create_all(db.engine)
-    yield app
-    with app.app_context():
+        db.session.remove()
         db.engine.dispose()
+    return office
 
 
 @pytest.fixture
-def office(office_app: Flask, clock: SteppingClock) -> Office:
-    return open_office(office_app)
+def office(opened: Office, tmp_path: Path, clock: SteppingClock) -> Iterator[Office]:
+    shutil.copytree(opened.app.extensions["zhenglian"]["settings"].data, tmp_path / "data")
+    app = _application(tmp_path / "data")
+    yield dataclasses.replace(opened, app=app)
+    with app.app_context():
+        db.engine.dispose()

@@ -1,0 +1,54 @@
+"""Recorders over HTTP: entered by the administrator, handed out within the unit."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from tests.api.office import Office
+from tests.conftest import SteppingClock
+
+URL = "/api/v1/recorders"
+
+
+def test_a_recorder_is_found_by_its_number_however_written(office: Office) -> None:
+    for name in ("HD-012", "hd012", str(office.recorder_id)):
+        answer = office.client("officer").get(f"{URL}/{name}")
+        assert answer.json["id"] == str(office.recorder_id), name
+    assert office.client("officer").get(f"{URL}/HD-999").status_code == 404
+    assert office.client("other_officer").get(f"{URL}/HD-012").status_code == 404
+
+
+def test_only_who_keeps_the_books_enters_a_recorder(office: Office) -> None:
+    recorder = {"number": "HD-013", "unit": str(office.units["squad"]), "model": "DSJ-A7"}
+    assert office.client("supervisor").post(URL, json=recorder).status_code == 403
+    assert office.client("administrator").post(URL, json=recorder).status_code == 201
+    twice = office.client("administrator").post(URL, json={**recorder, "number": "hd 013"})
+    assert twice.status_code == 409
+    nowhere = {**recorder, "number": "HD-014", "unit": str(uuid4())}
+    assert office.client("administrator").post(URL, json=nowhere).status_code == 422
+
+
+def test_a_recorder_goes_out_and_comes_back(office: Office, clock: SteppingClock) -> None:
+    client, ledger = office.client("officer"), f"{URL}/HD-012/checkouts"
+    request = {"officer": str(office.officers["officer"]), "purpose": "巡查"}
+    out = client.post(ledger, json=request)
+    assert (out.status_code, out.json["checked_in_at"]) == (201, None)
+    assert client.post(ledger, json=request).json["code"] == "already_checked_out"
+    clock.step(hours=4)
+    back = f"{ledger}/{out.json['id']}/check-in"
+    assert client.post(back, json={}).json["checked_in_at"] is not None
+    assert client.post(back, json={}).status_code == 200
+    assert len(client.get(ledger).json["items"]) == 1
+    assert office.kinds(office.recorder_id) == ["recorder:checked_out", "recorder:checked_in"]
+
+
+def test_a_checkout_of_another_recorder_is_not_there(office: Office) -> None:
+    client = office.client("officer")
+    answer = client.post(f"{URL}/HD-012/checkouts/{uuid4()}/check-in", json={})
+    assert answer.status_code == 404
+
+
+def test_a_time_without_its_offset_is_refused(office: Office) -> None:
+    request = {"officer": str(office.officers["officer"]), "at": "2023-09-15T08:00:00"}
+    answer = office.client("officer").post(f"{URL}/HD-012/checkouts", json=request)
+    assert (answer.status_code, answer.json["code"]) == (422, "naive_time")
