@@ -41,7 +41,7 @@ def append(
     event_id: UUID | None = None,
     **details: Any,
 ) -> CustodyEvent:
-    """Add the event `kind` about `subject_id`, done by `by`; flushed, not committed.
+    """Add the event `kind` about `subject_id`, done by `by`; added, not committed.
 
     The same `event_id` with the same content is the same event and changes nothing. Raises
     EventInvalid where `details` are not what kinds.DETAILS asks, IdentifierReused where the
@@ -76,9 +76,8 @@ def append(
         canonical=canonical,
         entry=hashlib.sha256(canonical).digest(),
     )
+    # Flushed with its act, many in one statement; positions follow the order of the calls.
     session.add(event)
-    # At once: positions are in the order of the acts, not in that of the unit of work.
-    session.flush()
     return event
 
 

@@ -162,6 +162,7 @@ def test_the_database_itself_refuses_to_change_or_lose_an_event(
         begin_write(session)
         for number in "12":
             append(session, Kind.CASE_VIEWED, CASE, HANDLER, number=number)
+        session.flush()
         session.connection().exec_driver_sql(
             "UPDATE custody_events SET leaf_index = 0 WHERE position = 1"
         )
@@ -174,3 +175,12 @@ def test_the_database_itself_refuses_to_change_or_lose_an_event(
             session.connection().exec_driver_sql(statement)
         session.rollback()
         assert session.connection().exec_driver_sql("SELECT * FROM custody_events").all() == before
+
+
+def test_positions_are_in_the_order_of_the_acts(session: Session) -> None:
+    begin_write(session)
+    events = [append(session, Kind.CASE_VIEWED, CASE, HANDLER, number=str(n)) for n in range(100)]
+    session.commit()
+    positions = [event.position for event in events]
+    assert positions == sorted(positions)
+    assert len(set(positions)) == 100
