@@ -19,6 +19,18 @@ from evidence import clock as evidence_clock
 from evidence.base import Base
 from evidence.sqlite import prepare
 from evidence.storage.memory import MemoryStore
+from tests.bureau import app, as_role, bureau, bureau_template, client
+from tests.live import live_server, own_server
+
+__all__ = [
+    "app",
+    "as_role",
+    "bureau",
+    "bureau_template",
+    "client",
+    "live_server",
+    "own_server",
+]
 
 
 class SteppingClock:

@@ -1,4 +1,8 @@
-"""A real server for a test: `python -m server.serve` on a loopback port, in a folder of its own."""
+"""The real thing: gunicorn and the worker as processes of their own, over a bureau of their own.
+
+`live_server` is shared by a whole run: leave what others have made alone. `own_server` is one
+test's own, to be killed.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +14,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
-from uuid import UUID
 
-from evidence.people.actor import SYSTEM, Role
-from server import create_app
-from server.accounts import tokens
-from server.accounts.creation import create_account, create_station
-from server.accounts.models import TokenKind
-from server.extensions import db
-from server.unit_of_work import unit_of_work
+import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.bureau import Bureau
+
+ROOT = Path(__file__).resolve().parent.parent
+READY_SECONDS = 60
 
 
 def free_port() -> int:
@@ -34,105 +33,142 @@ def free_port() -> int:
 
 
 class LiveServer:
-    """Web alone, without the worker: what is sealed at once is sealed, the rest waits."""
+    """Web and worker of one data folder, on a loopback port that stays the same when restarted."""
 
-    def __init__(self, folder: Path, **environ: str) -> None:
-        self.data = folder / "data"
-        self.host, self.port = "127.0.0.1", free_port()
-        self.environ = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("ZHENGLIAN_")},
-            "ZHENGLIAN_DATA": str(self.data),
-            "PYTHONUNBUFFERED": "1",
-            **environ,
-        }
-        self._log = folder / "web.log"
-        self._process: subprocess.Popen[bytes] | None = None
-        subprocess.run(
-            [sys.executable, "-m", "server.migrate"], cwd=ROOT, env=self.environ, check=True
-        )
-        self.app = create_app(self.environ, TESTING=True)
-        self.token = self.new_station("dock 1")
+    def __init__(self, bureau: Bureau, environ: Mapping[str, str] | None = None) -> None:
+        self.bureau = bureau
+        self.port = free_port()
+        self._environ = {**os.environ, "ZHENGLIAN_DATA": str(bureau.data), **(environ or {})}
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"http://127.0.0.1:{self.port}"
 
     @property
-    def pid(self) -> int:
-        """The master's process id."""
-        assert self._process is not None
-        return self._process.pid
+    def data(self) -> Path:
+        return self.bureau.data
 
-    def new_station(self, name: str) -> str:
-        """A station that can upload; its token."""
-        with self.app.app_context(), unit_of_work() as session:
-            station = create_station(session, name, None, SYSTEM)
-            return tokens.issue(session, TokenKind.STATION, station, SYSTEM)[1]
+    @property
+    def tokens(self) -> dict[str, str]:
+        """Bearer tokens by user name, and `station`."""
+        return self.bureau.tokens
 
-    def new_account(self, name: str, *roles: Role) -> str:
-        """A login with `roles`; a bearer token of it."""
-        with self.app.app_context(), unit_of_work() as session:
-            account = create_account(session, name, "a long enough pass phrase", roles)
-            return tokens.issue(session, TokenKind.BEARER, account, SYSTEM)[1]
+    @property
+    def station_token_file(self) -> Path:
+        return self.bureau.station_token_file
 
-    def end_token(self, secret: str) -> None:
-        with self.app.app_context():
-            found = tokens.find(db.session(), secret)
-            token_id: UUID = found.id
-            with unit_of_work() as session:
-                tokens.revoke(session, token_id, SYSTEM)
+    def start_web(self) -> None:
+        """Return when it answers."""
+        self._start("web", "server.serve", "--port", str(self.port))
+        self._until_it_answers("/healthz")
+
+    def start_worker(self) -> None:
+        self._start("worker", "server.worker")
 
     def start(self) -> None:
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "server.serve", "--host", self.host]
-                + ["--port", str(self.port)],
-                cwd=ROOT,
-                env=self.environ,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        until = time.monotonic() + 30
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(self._log.read_text(errors="replace"))
-            time.sleep(0.05)
+        """Start what is not running, and return when /readyz says 200."""
+        if "worker" not in self._running:
+            self.start_worker()
+        if "web" not in self._running:
+            self.start_web()
+        self._until_it_answers("/readyz")
 
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=2):
-                return True
-        except (urllib.error.URLError, OSError):
-            return False
+    def kill_web(self) -> None:
+        """As kill -9 would, its children too."""
+        self._end("web", signal.SIGKILL)
 
-    def kill(self) -> None:
-        """kill -9, master and workers at once: what a power cut does to a process."""
-        self._end(signal.SIGKILL)
+    def kill_worker(self) -> None:
+        self._end("worker", signal.SIGKILL)
 
     def stop(self) -> None:
-        self._end(signal.SIGTERM)
+        """End both as an administrator would."""
+        for name in list(self._running):
+            self._end(name, signal.SIGTERM)
 
-    def _end(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            try:
-                os.killpg(self._process.pid, number)
-            except ProcessLookupError:
-                pass
-            self._process.wait(20)
-            self._process = None
-
-    def log(self) -> str:
-        return self._log.read_text(errors="replace")
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def restart(self) -> None:
+        """End both politely and start them again."""
         self.stop()
+        self.start()
+
+    def said(self, name: str) -> str:
+        """What `web` or `worker` wrote on its outputs, over all its lives."""
+        path = self.data.parent / f"{name}.out"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def memory(self, name: str, figure: str = "VmHWM") -> int:
+        """Bytes of resident memory of a process and its children, added up; VmHWM is the peak."""
+        group = self._running[name].pid
+        total = 0
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if os.getpgid(int(folder.name)) != group:
+                    continue
+                lines = (folder / "status").read_text().splitlines()
+            except OSError:
+                continue
+            total += sum(int(line.split()[1]) for line in lines if line.startswith(figure)) * 1024
+        return total
+
+    def _start(self, name: str, *command: str) -> None:
+        with (self.data.parent / f"{name}.out").open("ab") as out:
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=ROOT,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _end(self, name: str, number: signal.Signals) -> None:
+        process = self._running.pop(name)
+        if number is signal.SIGKILL:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+
+    def _until_it_answers(self, path: str) -> None:
+        until = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                with urllib.request.urlopen(self.url + path, timeout=5):
+                    return
+            except urllib.error.HTTPError as error:
+                lacks = error.read().decode(errors="replace")
+            except OSError as error:
+                lacks = str(error)
+            ended = [name for name, process in self._running.items() if process.poll() is not None]
+            if ended or time.monotonic() > until:
+                said = "\n".join(self.said(name) for name in ended or self._running)
+                raise RuntimeError(f"not ready: {lacks}; ended: {ended}\n{said}")
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def live_server(
+    bureau_template: Bureau, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    server = LiveServer(bureau_template.copy_to(tmp_path_factory.mktemp("live") / "data"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def own_server(bureau: Bureau) -> Iterator[LiveServer]:
+    """Not started yet."""
+    server = LiveServer(bureau)
+    try:
+        yield server
+    finally:
+        server.stop()

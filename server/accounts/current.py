@@ -97,7 +97,8 @@ def account_actor(account: Account, via: Via) -> Actor:
 
 def sign_in(username: str, password: str) -> Account:
     """Log in with a session of the console's. Raises LoginFailed, LoginRefused."""
-    account = check_password(username, password)
+    account = check_password(username, password, request.remote_addr)
+    sign_out()
     with unit_of_work() as work:
         account = work.get_one(Account, account.id)
         _, secret = tokens.issue(

@@ -73,11 +73,15 @@ class Token(Base):
 
 
 class LoginFailures(Base):
-    """Wrong passwords for a name, whether or not it exists: the answer must not tell."""
+    """Wrong passwords for a name, whether or not it exists, or from an address.
+
+    `subject_sha256` is what was counted, digested: a log of names typed wrong would hold
+    passwords typed into the wrong field.
+    """
 
     __tablename__ = "login_failures"
 
-    name_sha256: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    subject_sha256: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     failures: Mapped[int]
     last_at: Mapped[dt.datetime]
     refused_until: Mapped[dt.datetime]

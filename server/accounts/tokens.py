@@ -7,7 +7,7 @@ import hashlib
 import secrets
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from evidence import clock
@@ -80,12 +80,3 @@ def revoke(session: Session, token_id: UUID, by: Actor) -> None:
         token.revoked_at = clock.now()
         holder = token.account_id or token.station_id
         append(session, Kind.ACCOUNT_TOKEN_REVOKED, holder or token.id, by, token=str(token.id))
-
-
-def revoke_all_of(session: Session, account: Account) -> None:
-    """After a change of password: every login of this account ends."""
-    session.execute(
-        update(Token)
-        .where(Token.account_id == account.id, Token.revoked_at.is_(None))
-        .values(revoked_at=clock.now())
-    )

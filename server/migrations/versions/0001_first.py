@@ -60,11 +60,11 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('origin', name=op.f('pk_log_heads'))
     )
     op.create_table('login_failures',
-    sa.Column('name_sha256', sa.LargeBinary(length=32), nullable=False),
+    sa.Column('subject_sha256', sa.LargeBinary(length=32), nullable=False),
     sa.Column('failures', sa.Integer(), nullable=False),
     sa.Column('last_at', UtcDateTime(), nullable=False),
     sa.Column('refused_until', UtcDateTime(), nullable=False),
-    sa.PrimaryKeyConstraint('name_sha256', name=op.f('pk_login_failures'))
+    sa.PrimaryKeyConstraint('subject_sha256', name=op.f('pk_login_failures'))
     )
     op.create_table('units',
     sa.Column('id', sa.Uuid(), nullable=False),
