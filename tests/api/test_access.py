@@ -36,6 +36,10 @@ def test_nobody_reaches_any_route_that_is_not_public(office: Office) -> None:
     assert len(routes) > 30
     for method, url in routes:
         answer = office.client().open(url, method=method, headers={"Tus-Resumable": "1.0.0"})
+        if "/uploads/" in url and method in ("POST", "PUT"):
+            # Only there to be overridden (X-HTTP-Method-Override); by themselves they are nothing.
+            assert answer.status_code == 404
+            continue
         assert answer.status_code == 401, (method, url)
         assert answer.headers["WWW-Authenticate"] == "Bearer"
 

@@ -8,7 +8,6 @@ import urllib.request
 
 from flask.testing import FlaskClient
 
-from tests.bureau import Clients
 from tests.live import LiveServer
 
 
