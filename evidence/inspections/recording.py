@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import rfc8785
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from evidence import clock
@@ -101,15 +101,7 @@ def record(session: Session, by: Actor, said: Record) -> tuple[Inspection, bool]
     )
     session.add(inspection)
     session.flush()
-    for officer, number in zip(officers, certificates, strict=True):
-        session.execute(
-            update(InspectionOfficer)
-            .where(
-                InspectionOfficer.inspection_id == said.id,
-                InspectionOfficer.officer_id == officer.id,
-            )
-            .values(certificate_number=number)
-        )
+    _note_certificates(session, inspection, certificates)
     append(
         session,
         Kind.INSPECTION_RECORDED,
@@ -120,6 +112,14 @@ def record(session: Session, by: Actor, said: Record) -> tuple[Inspection, bool]
         officers=[str(officer.id) for officer in officers],
     )
     return inspection, True
+
+
+def _note_certificates(session: Session, inspection: Inspection, numbers: Sequence[str]) -> None:
+    """Keep under which certificate each officer acted, in the officers' order."""
+    for officer, number in zip(inspection.officers, numbers, strict=True):
+        row = session.get_one(InspectionOfficer, (inspection.id, officer.id))
+        row.certificate_number = number
+    session.flush()
 
 
 def _check_times(said: Record) -> None:
