@@ -16,19 +16,22 @@ from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wsgi import get_input_stream
 
-PIECE = 512 * 1024
+PIECE = 256 * 1024
 # A connection on which nothing comes for so long has ended.
 SILENT_SECONDS = 30.0
 
 
 class Body:
-    """Pieces of at most PIECE bytes. `cut` tells afterwards that it ended before its end."""
+    """Pieces of at most PIECE bytes, each valid until the next is asked for.
+
+    `cut` tells afterwards that it ended before its end.
+    """
 
     def __init__(self, environ: dict[str, Any]) -> None:
         self._environ = environ
         self.cut = False
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[bytes | memoryview]:
         connection = self._environ.get("gunicorn.socket")
         reader = getattr(self._environ["wsgi.input"], "reader", None)
         if isinstance(connection, socket.socket):
@@ -41,20 +44,24 @@ class Body:
         except (OSError, ParseException, ClientDisconnected):
             self.cut = True
 
-    def _from_socket(self, connection: socket.socket, reader: LengthReader) -> Iterator[bytes]:
+    def _from_socket(
+        self, connection: socket.socket, reader: LengthReader
+    ) -> Iterator[bytes | memoryview]:
         held = reader.unreader.take_buffered()
         first = held[: reader.length]
         reader.unreader.unread(held[reader.length :])
         reader.length -= len(first)
         if first:
             yield first
+        # One buffer for all: fresh memory for every piece would cost as much as its bytes.
+        buffer = memoryview(bytearray(min(PIECE, reader.length)))
         while reader.length:
-            piece = connection.recv(min(PIECE, reader.length))
-            if not piece:
+            got = connection.recv_into(buffer, min(len(buffer), reader.length))
+            if not got:
                 self.cut = True
                 return
-            reader.length -= len(piece)
-            yield piece
+            reader.length -= got
+            yield buffer[:got]
 
     def _from_stream(self, reader: object) -> Iterator[bytes]:
         stream = get_input_stream(self._environ)

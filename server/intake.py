@@ -61,7 +61,11 @@ def declare_length(upload: Upload, length: int) -> Upload:
 
 
 def receive(
-    upload: Upload, at: int, body: Iterable[bytes], announced: int, checksum: Checksum | None
+    upload: Upload,
+    at: int,
+    body: Iterable[bytes | memoryview],
+    announced: int,
+    checksum: Checksum | None,
 ) -> int:
     """Stream `body` into the staging area from `at` on; the new durable offset.
 
@@ -82,7 +86,7 @@ def receive(
 
 
 def _stream(
-    writer: StagingWriter, body: Iterable[bytes], room: int, checksum: Checksum | None
+    writer: StagingWriter, body: Iterable[bytes | memoryview], room: int, checksum: Checksum | None
 ) -> int:
     digest = checksum.new() if checksum else None
     arrived = 0

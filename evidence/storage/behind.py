@@ -1,8 +1,11 @@
-"""What goes on behind a writer: durable, noted in the journal, read back; in order, in a thread.
+"""What goes on behind a writer, in two threads and in order.
 
-Order: data → fdatasync → journal record → read back. A crash in between leaves bytes that no
-record names, and the next writer goes on before them. The journal itself is synced by
-`settle`, before an offset is acknowledged.
+data → fdatasync → journal record → read back. A crash in between leaves bytes that no record
+names, and the next writer goes on before them. The journal itself is synced by `settle`, before
+an offset is acknowledged.
+
+One thread waits for the disk while the other digests: neither waits for its turn. What is on
+its way is bounded, and so is memory.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from evidence.digests import SEGMENT_BYTES, Segment
@@ -18,62 +22,86 @@ from evidence.storage import journal
 from evidence.storage.durable import refusal
 from evidence.storage.read_back import RunningReadBack
 
-_WAITING = 2  # segments between the writer and the disk, beside the one on its way
+_WAITING = 1  # segments before each of the two threads, beside the one in it
 
 
-class Allowance:
-    """How many bytes all writers of a process may keep in memory to compare with the read-back."""
+class Buffers:
+    """Room for the received bytes of a few segments, shared by all writers of a process.
 
-    def __init__(self, left: int) -> None:
-        self._left = left
+    Whoever finds none left has its segments digested a second time instead of compared.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._free: list[bytearray] = []
+        self._left = most
         self._lock = threading.Lock()
 
-    def take(self, amount: int) -> bool:
+    def borrow(self) -> bytearray | None:
         with self._lock:
-            if self._left < amount:
-                return False
-            self._left -= amount
-            return True
+            if self._free:
+                return self._free.pop()
+            if not self._left:
+                return None
+            self._left -= 1
+        return bytearray(SEGMENT_BYTES)
 
-    def give_back(self, amount: int) -> None:
+    def give_back(self, buffer: bytearray) -> None:
         with self._lock:
-            self._left += amount
+            self._free.append(buffer)
 
 
-# Whoever finds it used up has its segments digested a second time instead of compared.
-KEPT_IN_MEMORY = Allowance(6 * SEGMENT_BYTES)
+BUFFERS = Buffers(6)
 
 
 @dataclass(slots=True)
 class Arrived:
-    """A segment as it was received; its bytes too, where they were allowed to stay in memory."""
+    """A segment as it was received; its bytes too, where there was room to keep them."""
 
     segment: Segment
-    received: list[bytes] | None
+    received: bytearray | None
 
     def forget(self) -> None:
         if self.received is not None:
+            BUFFERS.give_back(self.received)
             self.received = None
-            KEPT_IN_MEMORY.give_back(SEGMENT_BYTES)
+
+
+class _Stage:
+    """A thread that takes segments in order, and what it does with each."""
+
+    def __init__(self, name: str, act: Callable[[Arrived], None]) -> None:
+        self._act = act
+        self.queue: queue.Queue[Arrived | None] = queue.Queue(_WAITING)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while (arrived := self.queue.get()) is not None:
+            self._act(arrived)
+            self.queue.task_done()
+        self.queue.task_done()
+
+    def end(self) -> None:
+        self.queue.put(None)
+        self._thread.join()
 
 
 class Follower:
-    """Follows one writer. Its calls come from one thread at a time."""
+    """Follows one writer, whose calls come from one thread at a time."""
 
     def __init__(self, data: int, book: int, offset: int, running: RunningReadBack | None) -> None:
         self._data, self._book = data, book
         self.offset = offset  # durable
         self._running = running
         self._failure: EvidenceError | None = None
-        self._pending: queue.Queue[Arrived | None] = queue.Queue(_WAITING)
-        self._thread: threading.Thread | None = None
+        self._stages: tuple[_Stage, _Stage] | None = None
 
     def hand_on(self, arrived: Arrived) -> None:
         """Take the next segment; waits while too many are on their way."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._follow, name="staging", daemon=True)
-            self._thread.start()
-        self._pending.put(arrived)
+        if self._stages is None:
+            reading = _Stage("read-back", self._read_back)
+            self._stages = (_Stage("durable", self._make_durable), reading)
+        self._stages[0].queue.put(arrived)
 
     def check(self) -> None:
         """Raise what went wrong behind the writer's back."""
@@ -86,39 +114,48 @@ class Follower:
 
     def settle(self) -> int:
         """Wait until every segment and its record are on stable storage; the new offset."""
-        self._pending.join()
+        self.wait()
         self.check()
         os.fdatasync(self._book)
         return self.offset
 
     def wait(self) -> None:
-        self._pending.join()
+        for stage in self._stages or ():
+            stage.queue.join()
 
     def close(self) -> None:
-        if self._thread is not None:
-            self._pending.put(None)
-            self._thread.join()
-            self._thread = None
-
-    def _follow(self) -> None:
-        while (arrived := self._pending.get()) is not None:
-            try:
-                if self._failure is None:
-                    self._make_durable(arrived)
-            except OSError as error:
-                self._failure = refusal(error)
-            except EvidenceError as error:
-                self._failure = error
-            finally:
-                arrived.forget()
-                self._pending.task_done()
-        self._pending.task_done()
+        for stage in self._stages or ():
+            stage.end()
+        self._stages = None
 
     def _make_durable(self, arrived: Arrived) -> None:
+        if self._attempt(self._sync_and_note, arrived) and self._running and self._stages:
+            self._stages[1].queue.put(arrived)
+        else:
+            arrived.forget()
+
+    def _sync_and_note(self, arrived: Arrived) -> None:
         os.fdatasync(self._data)
         note = journal.record(self.offset, arrived.segment)
         if os.write(self._book, note) != len(note):
             raise StorageFull()  # the torn record is cut by the next writer
         self.offset += arrived.segment.length
+
+    def _read_back(self, arrived: Arrived) -> None:
+        self._attempt(self._compare, arrived)
+        arrived.forget()
+
+    def _compare(self, arrived: Arrived) -> None:
         if self._running is not None:
             self._running.take(self._data, arrived.segment, arrived.received)
+
+    def _attempt(self, act: Callable[[Arrived], None], arrived: Arrived) -> bool:
+        """Do it unless something failed before; whether it was done."""
+        if self._failure is None:
+            try:
+                act(arrived)
+            except OSError as error:
+                self._failure = refusal(error)
+            except EvidenceError as error:
+                self._failure = error
+        return self._failure is None

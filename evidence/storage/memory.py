@@ -47,7 +47,7 @@ class _Writer:
     def offset(self) -> int:
         return len(self._staged.data)
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         self._fresh += chunk
         while not self._hold and len(self._fresh) >= SEGMENT_BYTES:
             self._keep(SEGMENT_BYTES)

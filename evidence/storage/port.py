@@ -38,11 +38,11 @@ class StagingWriter(Protocol):
     def offset(self) -> int:
         """The durable offset: where a new writer would go on."""
 
-    def write(self, chunk: bytes) -> None:
-        """Take in bytes. MAY make whole segments durable on the way, unless opened with `hold`.
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Take in bytes; the caller may use their memory again afterwards.
 
-        MUST raise StorageFull or StorageUnavailable without moving the durable offset past what
-        is durable.
+        MAY make whole segments durable on the way, unless opened with `hold`. MUST raise
+        StorageFull or StorageUnavailable without moving the durable offset past what is durable.
         """
 
     def commit(self) -> int:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from evidence.digests import Digest, Segment
@@ -31,6 +31,7 @@ class RunningReadBack:
         self.differing: list[int] = []
         self.broken = False
         self._whole = hashlib.sha256()
+        self._found = bytearray()
         self._lock = threading.Lock()
 
     def copy(self) -> RunningReadBack:
@@ -42,11 +43,11 @@ class RunningReadBack:
             twin._whole = self._whole.copy()
         return twin
 
-    def take(self, handle: int, segment: Segment, received: Sequence[bytes] | None = None) -> None:
+    def take(self, handle: int, segment: Segment, received: bytearray | None = None) -> None:
         """Read the next segment back from `handle`, and compare it with what was received.
 
-        `received` are the segment's bytes where they are still in memory; without them its
-        digest is compared. Raises OriginalMissing where bytes lack; the state is broken then.
+        `received` begins with the segment's bytes where they are still in memory; without them
+        its digest is compared. Raises OriginalMissing where bytes lack; the state is broken then.
         """
         with self._lock:
             end = self.covered + segment.length
@@ -55,10 +56,13 @@ class RunningReadBack:
                 if received is None:
                     intact = self._digest(handle, self.covered, end) == segment.sha256
                 else:
-                    intact = self._compare(handle, self.covered, received)
+                    view = memoryview(received)[: segment.length]
+                    intact = self._compare(handle, self.covered, view)
             except BaseException:
                 self.broken = True
                 raise
+            finally:
+                self._found = bytearray()
             if not intact:
                 self.differing.append(self.index)
             self.covered = end
@@ -66,23 +70,33 @@ class RunningReadBack:
 
     def _digest(self, handle: int, at: int, end: int) -> bytes:
         digest = hashlib.sha256()
-        while at < end:
-            piece = _read(handle, min(PIECE, end - at), at)
+        for piece in self._pieces(handle, at, end):
             digest.update(piece)
-            self._whole.update(piece)
-            at += len(piece)
         return digest.digest()
 
-    def _compare(self, handle: int, at: int, received: Sequence[bytes]) -> bool:
-        intact = True
-        for expected in received:
-            found = _read(handle, len(expected), at)
-            while len(found) < len(expected):
-                found += _read(handle, len(expected) - len(found), at + len(found))
-            intact = intact and found == expected
-            self._whole.update(found)
-            at += len(found)
+    def _compare(self, handle: int, at: int, received: memoryview) -> bool:
+        intact, seen = True, 0
+        for piece in self._pieces(handle, at, at + len(received)):
+            expected = received[seen : seen + len(piece)]
+            # A bytearray and a view are compared by memcmp; two views, byte by byte in Python.
+            intact = intact and self._found == expected
+            seen += len(piece)
         return intact
+
+    def _pieces(self, handle: int, at: int, end: int) -> Iterator[memoryview]:
+        """What the file holds from `at` to `end`, digested into the whole on the way."""
+        while at < end:
+            if len(self._found) != min(PIECE, end - at):
+                self._found = bytearray(min(PIECE, end - at))
+            got = os.preadv(handle, [self._found], at)
+            if not got:
+                raise OriginalMissing("The staged bytes end before their journal does.")
+            if got < len(self._found):
+                self._found = self._found[:got]
+            piece = memoryview(self._found)
+            self._whole.update(piece)
+            yield piece
+            at += got
 
     def result(self, segments: Sequence[Segment]) -> ReadBack:
         return ReadBack(
@@ -91,13 +105,6 @@ class RunningReadBack:
             segments=segments,
             differing=tuple(self.differing),
         )
-
-
-def _read(handle: int, length: int, at: int) -> bytes:
-    piece = os.pread(handle, length, at)
-    if not piece:
-        raise OriginalMissing("The staged bytes end before their journal does.")
-    return piece
 
 
 class RunningReadBacks:

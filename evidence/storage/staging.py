@@ -23,7 +23,7 @@ from typing import Self
 from evidence.digests import SEGMENT_BYTES, Segment
 from evidence.errors import UploadComplete, UploadGone, UploadLeased
 from evidence.storage import journal
-from evidence.storage.behind import KEPT_IN_MEMORY, Arrived, Follower
+from evidence.storage.behind import BUFFERS, Arrived, Follower
 from evidence.storage.durable import translated
 from evidence.storage.read_back import RunningReadBack
 
@@ -91,7 +91,7 @@ class FileWriter:
         self._room = os.fstat(self._data).st_size
         self._behind = Follower(self._data, self._journal, self._at, running_from(self._at))
         self._held: list[Segment] = []
-        self._received: list[bytes] | None = None
+        self._received: bytearray | None = None
         self._begin_segment()
         self._seen = time.monotonic()
 
@@ -108,28 +108,28 @@ class FileWriter:
         self._digest = hashlib.sha256()
         self._length = 0
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         with self._alive, translated():
             self._check()
             self._seen = time.monotonic()
-            while chunk:
-                if not self._length and not self._hold and KEPT_IN_MEMORY.take(SEGMENT_BYTES):
-                    self._received = []
-                room = SEGMENT_BYTES - self._length
-                part, chunk = (chunk, b"") if len(chunk) <= room else (chunk[:room], chunk[room:])
+            view = memoryview(chunk)
+            while view:
+                if not self._length and not self._hold:
+                    self._received = BUFFERS.borrow()
+                part = view[: SEGMENT_BYTES - self._length]
                 self._put(part)
                 self._digest.update(part)
                 if self._received is not None:
-                    self._received.append(part)
+                    self._received[self._length : self._length + len(part)] = part
                 self._length += len(part)
+                view = view[len(part) :]
                 if self._length == SEGMENT_BYTES:
                     self._end_segment()
             self._seen = time.monotonic()
 
-    def _put(self, part: bytes) -> None:
-        if self._at + len(part) > self._room:
-            self._room = self._reserve(self._data, self._at + len(part))
-        view = memoryview(part)
+    def _put(self, view: memoryview) -> None:
+        if self._at + len(view) > self._room:
+            self._room = self._reserve(self._data, self._at + len(view))
         while view:
             written = os.pwrite(self._data, view, self._at)
             self._at += written
