@@ -7,6 +7,8 @@ for `begin_write`, which then waits its turn instead of failing.
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
@@ -15,6 +17,8 @@ from sqlalchemy.orm import Session
 from evidence.grams import folded, grams
 
 _WRITE = "sqlite_begin"
+_WAIT_SECONDS = 15
+_RETRY_SECONDS = 0.001
 
 
 def begin_write(session: Session) -> None:
@@ -38,13 +42,48 @@ def prepare(engine: Engine) -> Engine:
         # FULL: a commit is on the disk before it is acknowledged, also through a power cut.
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA busy_timeout = 15000")
+        _set_busy_timeout(connection, _WAIT_SECONDS)
         cursor.execute("PRAGMA cache_size = -16384")
         cursor.close()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        mode = connection.get_execution_options().get(_WRITE, "")
-        connection.exec_driver_sql(f"BEGIN {mode}")
+        if connection.get_execution_options().get(_WRITE):
+            _begin_immediate(connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _begin_immediate(connection: Connection) -> None:
+    """Wait for the write lock, asking often; OperationalError where it stays taken.
+
+    SQLite's own waiting sleeps up to 100 ms between two tries, so that beside a busy writer the
+    others hardly ever meet a moment when the lock is free.
+    """
+    driver = connection.connection.driver_connection
+    until = time.monotonic() + _WAIT_SECONDS
+    _set_busy_timeout(driver, 0)
+    try:
+        while not _begun(driver):
+            if time.monotonic() > until:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                return
+            time.sleep(_RETRY_SECONDS)
+    finally:
+        _set_busy_timeout(driver, _WAIT_SECONDS)
+
+
+def _set_busy_timeout(driver: Any, seconds: int) -> None:
+    driver.execute(f"PRAGMA busy_timeout = {seconds * 1000}")
+
+
+def _begun(driver: Any) -> bool:
+    try:
+        driver.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            return False
+        raise
+    return True

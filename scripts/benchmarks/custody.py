@@ -27,7 +27,7 @@ from evidence.custody.append import append
 from evidence.custody.kinds import Kind
 from evidence.custody.models import CustodyEvent
 from evidence.custody.note import Signer
-from evidence.custody.sequencer import Sequencer
+from evidence.custody.sequencer import BATCH, Sequencer
 from evidence.people.actor import SYSTEM
 from evidence.sqlite import begin_write, prepare
 from evidence.storage.filesystem import FilesystemStore
@@ -47,7 +47,7 @@ def _sequence(folder: Path, total: int, signed: Connection) -> None:
         size += done
         if done:
             heads.append((size, time.monotonic()))
-        else:
+        if done < BATCH:
             time.sleep(LOOP_SECONDS)
     signed.send(heads)
 
