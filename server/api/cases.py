@@ -19,7 +19,7 @@ from server.accounts.current import current_actor, require_login
 from server.extensions import db
 from server.unit_of_work import unit_of_work
 
-blp = Blueprint("cases", __name__, url_prefix="/api/v1/cases", description="Penalty cases")
+blp = Blueprint("case", __name__, url_prefix="/api/v1/cases", description="Penalty cases")
 blp.before_request(require_login)
 
 

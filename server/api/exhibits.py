@@ -35,7 +35,7 @@ from server.extensions import db
 from server.unit_of_work import unit_of_work
 
 blp = Blueprint(
-    "exhibits", __name__, url_prefix="/api/v1/exhibits", description="Originals and their custody"
+    "exhibit", __name__, url_prefix="/api/v1/exhibits", description="Originals and their custody"
 )
 blp.before_request(require_login)
 

@@ -23,7 +23,7 @@ from server.extensions import db
 from server.unit_of_work import unit_of_work
 
 blp = Blueprint(
-    "inspections", __name__, url_prefix="/api/v1/inspections", description="Inspections on site"
+    "inspection", __name__, url_prefix="/api/v1/inspections", description="Inspections on site"
 )
 blp.before_request(require_login)
 

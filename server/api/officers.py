@@ -15,7 +15,7 @@ from server.accounts.current import current_actor, require_login
 from server.extensions import db
 
 blp = Blueprint(
-    "officers", __name__, url_prefix="/api/v1/officers", description="Law-enforcement officers"
+    "officer", __name__, url_prefix="/api/v1/officers", description="Law-enforcement officers"
 )
 blp.before_request(require_login)
 

@@ -31,7 +31,7 @@ from server.accounts.current import current_actor, require_login
 from server.extensions import db, signer, store
 from server.unit_of_work import unit_of_work
 
-blp = Blueprint("originals", __name__, url_prefix="/api/v1/exhibits")
+blp = Blueprint("original", __name__, url_prefix="/api/v1/exhibits")
 blp.before_request(require_login)
 
 # What a browser shows by itself without running anything in it.

@@ -29,7 +29,7 @@ from server.extensions import db
 from server.unit_of_work import unit_of_work
 
 blp = Blueprint(
-    "recorders", __name__, url_prefix="/api/v1/recorders", description="Body-worn recorders"
+    "recorder", __name__, url_prefix="/api/v1/recorders", description="Body-worn recorders"
 )
 blp.before_request(require_login)
 

@@ -14,7 +14,7 @@ from schemas.people import UnitPage
 from server.accounts.current import current_actor, require_login
 from server.extensions import db
 
-blp = Blueprint("units", __name__, url_prefix="/api/v1/units", description="Units of the bureau")
+blp = Blueprint("unit", __name__, url_prefix="/api/v1/units", description="Units of the bureau")
 blp.before_request(require_login)
 
 
