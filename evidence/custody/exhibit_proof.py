@@ -7,6 +7,7 @@ is what scripts/verify reads, with the server gone.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -79,6 +80,7 @@ def make_proof(
     ).all()
     if head is None or any(e.leaf_index is None or e.leaf_index >= head.size for e in events):
         raise LogNotReady()
+    _require_committed(events)
     checkpoint = verify_checkpoint(head.checkpoint, verifier_key)
     reader = TileReader(tiles, checkpoint.size)
     return {
@@ -93,6 +95,14 @@ def make_proof(
         "events": [_proven(event, reader, checkpoint, head.checkpoint) for event in events],
         "checkpoint": head.checkpoint,
     }
+
+
+def _require_committed(events: Sequence[CustodyEvent]) -> None:
+    """Raise ProofBroken unless the last event commits to those before it."""
+    said = json.loads(events[-1].canonical)["details"] if events else {}
+    digest = hashlib.sha256(b"".join(e.entry for e in events[:-1])).hexdigest()
+    if (said.get("events"), said.get("entries_sha256")) != (len(events) - 1, digest):
+        raise ProofBroken("The exhibit's events are not those that exhibit:proved commits to.")
 
 
 def _proven(

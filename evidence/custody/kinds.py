@@ -54,6 +54,7 @@ class Kind(enum.StrEnum):
 
     LOG_STARTED = "log:started"
     LOG_CLOCK_WENT_BACK = "log:clock_went_back"
+    LOG_VERIFIED = "log:verified"  # somebody had the log re-read; what was found
 
 
 # The members that details must have, and no others. A trailing ? marks one that may be absent.
@@ -113,4 +114,5 @@ DETAILS: dict[Kind, frozenset[str]] = {
     Kind.ACCOUNT_TOKEN_REVOKED: frozenset({"token"}),
     Kind.LOG_STARTED: frozenset({"origin", "verifier_key"}),
     Kind.LOG_CLOCK_WENT_BACK: frozenset({"seconds"}),
+    Kind.LOG_VERIFIED: frozenset({"size", "first", "checked", "intact", "problem"}),
 }

@@ -176,6 +176,15 @@ def test_a_proof_that_would_not_verify_is_never_handed_out(log: ProvenLog) -> No
         log.proof(proved)
 
 
+def test_a_proof_that_lacks_an_event_is_never_handed_out(log: ProvenLog) -> None:
+    proved = log.prove()
+    log.sequence()
+    position = read(log)[2].position
+    overwrite(log.sessions, f"DELETE FROM custody_events WHERE position = {position}")
+    with pytest.raises(ProofBroken):
+        log.proof(proved)
+
+
 def test_a_proof_does_not_hold_what_came_after_it(log: ProvenLog) -> None:
     first, second = log.prove(), log.prove()
     log.sequence()
