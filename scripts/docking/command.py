@@ -86,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
         help="remove each file from the card once the server's signed receipt for its bytes is "
         "verified 验证签名回执后从卡上清除",
     )
+    _add_manners(add)
+    return parser
+
+
+def _add_manners(add: Callable[..., object]) -> None:
+    """The options that change how the dock goes about it, and not what is done."""
     add(
         "--skip",
         metavar="PATTERN",
@@ -112,7 +118,6 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="where unfinished uploads are noted (~/.local/state/zhenglian-dock) 状态目录",
     )
-    return parser
 
 
 def _count(text: str) -> int:

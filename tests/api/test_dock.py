@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -49,8 +50,6 @@ def until_it_says(dock: subprocess.Popen[str], words: str) -> None:
 
 def offset_noted(server: LiveServer, state: Path) -> int:
     """Where the server stands with the one upload that the dock's state names."""
-    import sqlite3
-
     rows = sqlite3.connect(state / "uploads.db")
     ((location,),) = rows.execute("SELECT location FROM uploads").fetchall()
     rows.close()
