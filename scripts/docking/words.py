@@ -116,7 +116,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "no_key": (
         "no receipt key is pinned. Ask your administrator for the log's verifier key, and add "
         "it to the token file as a line `key <verifier key>`.",
-        "令牌文件中没有回执公钥。请向管理员索取保管日志的验证公钥，以“key <公钥>”一行写入令牌文件。",
+        "令牌文件中没有回执公钥。请向管理员索取验证公钥，以“key <公钥>”一行写入令牌文件。",
     ),
     "no_receipt": ("the server gave no receipt", "服务器未给出回执"),
     "receipt_forged": (
