@@ -10,8 +10,9 @@ from collections.abc import Mapping
 import flask_smorest
 from flask import Flask, request
 from flask.sessions import SecureCookieSessionInterface
+from werkzeug.middleware.proxy_fix import ProxyFix
 
-from server import config, csrf, extensions, headers, jobs, metrics, problems
+from server import access_log, config, csrf, extensions, headers, jobs, metrics, problems
 from server.openapi import Api
 
 
@@ -48,8 +49,13 @@ def create_app(environ: Mapping[str, str] | None = None, **overrides: object) ->
         **overrides,
     )
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    if settings.proxies:
+        # Otherwise X-Forwarded-For is whatever a client likes, and counts for nothing.
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies
+        )
     extensions.init(app, settings)
-    for part in (metrics, csrf, headers, problems, jobs):
+    for part in (access_log, metrics, csrf, headers, problems, jobs):
         part.init(app)
     app.session_interface = SecureWhereTls()
     api = Api(app)

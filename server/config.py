@@ -33,6 +33,7 @@ class Settings:
     log_origin: str
     secret_key_file: Path
     max_upload: int  # bytes
+    proxies: int  # how many of our own stand before us and speak for their clients
 
     @property
     def log_key_file(self) -> Path:
@@ -45,6 +46,12 @@ def _size(name: str, text: str) -> int:
         raise ConfigurationError(f"{name}={text!r} is not a size. Write bytes, or 500M, 64G, 1T.")
     power = " KMGT".index(found[2].upper()) if found[2] else 0
     return int(found[1]) * int(1024**power)
+
+
+def _count(name: str, text: str) -> int:
+    if not re.fullmatch("[0-9]", text.strip(), re.ASCII):
+        raise ConfigurationError(f"{name}={text!r} is not a number from 0 to 9.")
+    return int(text)
 
 
 def _url(name: str, text: str, schemes: tuple[str, ...]) -> str:
@@ -89,6 +96,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
             env.get("ZHENGLIAN_SECRET_KEY_FILE") or data / "keys" / "secret.key"
         ).expanduser(),
         max_upload=_size("ZHENGLIAN_MAX_UPLOAD", env.get("ZHENGLIAN_MAX_UPLOAD") or "64G"),
+        proxies=_count("ZHENGLIAN_PROXIES", env.get("ZHENGLIAN_PROXIES") or "0"),
     )
 
 

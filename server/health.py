@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 
-from sqlalchemy import func, select, text
+from sqlalchemy import false, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from evidence import clock
 from evidence.custody.models import CustodyEvent, Lease, LogHead
+from evidence.sqlite import begin_write
 from server.extensions import db, log_origin, store
 from server.migrate import pending
 
@@ -19,9 +21,19 @@ LATE = dt.timedelta(seconds=10)
 
 
 def database() -> str:
-    db.session.execute(text("SELECT 1"))
     missing = pending(db.engine)
-    return f"migrations are missing: {missing}; run scripts/run" if missing else ""
+    if missing:
+        return f"migrations are missing: {missing}; run scripts/run"
+    session = db.session()
+    try:
+        begin_write(session)
+        # A read-only database lets a transaction begin, and refuses the first statement.
+        session.execute(update(Lease).where(false()).values(holder=Lease.holder))
+    except SQLAlchemyError as error:
+        return f"cannot be written: {getattr(error, 'orig', error)}"
+    finally:
+        session.rollback()
+    return ""
 
 
 def storage() -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy import func, select
 
 from evidence.custody.models import CustodyEvent, LogHead
 from evidence.uploads.models import Upload, UploadState
 from server.extensions import db, log_origin, store
+from server.jobs import queue_of
 
 REGISTRY = CollectorRegistry()
 _requests = Counter(
@@ -22,6 +23,7 @@ _unsequenced = Gauge(
     "zhenglian_events_unsequenced", "Events not in a checkpoint yet", registry=REGISTRY
 )
 _size = Gauge("zhenglian_log_size", "Leaves under the signed checkpoint", registry=REGISTRY)
+_queued = Gauge("zhenglian_jobs_queued", "Jobs that wait for the worker", registry=REGISTRY)
 _free = Gauge("zhenglian_store_free_bytes", "Room left in the store", registry=REGISTRY)
 
 
@@ -40,6 +42,7 @@ def refresh() -> None:
     )
     head = db.session.get(LogHead, log_origin())
     _size.set(head.size if head else 0)
+    _queued.set(queue_of(current_app).pending_count())
     free = store().free_bytes()
     if free is not None:
         _free.set(free)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from alembic import command
@@ -19,7 +21,8 @@ _FOLDER = Path(__file__).parent / "migrations"
 
 def alembic_config(engine: Engine | None = None) -> Config:
     chosen = Config()
-    chosen.set_main_option("script_location", str(_FOLDER))
+    # A percent sign in the path would be taken for interpolation.
+    chosen.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     chosen.attributes["engine"] = engine
     return chosen
 
@@ -37,14 +40,29 @@ def upgrade(engine: Engine) -> None:
     command.upgrade(alembic_config(engine), "head")
 
 
-def main() -> None:
-    settings = config.read()
+def to_present(environ: Mapping[str, str] | None = None) -> None:
+    """Migrate the database of the settings; of two at once, the second waits and finds it done.
+
+    Raises ConfigurationError.
+    """
+    settings = config.read(environ)
     config.prepare_data(settings)
+    engine = prepare(create_engine(settings.database_url))
     with (settings.data / "migrate.lock").open("w") as lock:
-        # Two starts at once: the second waits, then finds nothing to do.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        upgrade(prepare(create_engine(settings.database_url)))
+        if pending(engine):
+            upgrade(engine)
+    engine.dispose()
+
+
+def main() -> int:
+    try:
+        to_present()
+    except config.ConfigurationError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

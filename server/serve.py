@@ -11,7 +11,7 @@ import sys
 
 from gunicorn.app.base import BaseApplication
 
-from server import create_app
+from server import access_log, config, create_app
 from server.config import ConfigurationError
 
 THREADS = 48
@@ -49,6 +49,8 @@ def options(host: str, port: int) -> dict[str, object]:
         "accesslog": None,
         "limit_request_field_size": 16380,
         "control_socket_disable": True,
+        # Who speaks for a client is ZHENGLIAN_PROXIES' business, not gunicorn's.
+        "forwarded_allow_ips": "",
     }
 
 
@@ -59,6 +61,9 @@ def main() -> int:
     chosen = parser.parse_args()
     sys.argv[1:] = []
     try:
+        settings = config.read()
+        config.prepare_data(settings)
+        access_log.write_to(settings.data)
         Web(options(chosen.host, chosen.port)).run()
     except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201

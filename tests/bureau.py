@@ -19,7 +19,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-
 from evidence.people.actor import SYSTEM, Role, Via
 from evidence.people.models import Certificate, Officer, Unit, UnitKind
 from evidence.recorders.models import Checkout, Recorder

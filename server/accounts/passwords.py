@@ -70,8 +70,9 @@ def hash_password(password: str) -> str:
 
 
 def check_password(username: str, password: str, address: str | None) -> Account:
-    """The account whose password this is, asked from `address`. Raises LoginFailed, LoginRefused."""
-    name = username.strip()
+    """The account whose password this is. Raises LoginFailed, LoginRefused."""
+    # Half of a surrogate pair is in nobody's name, and in no database.
+    name = username.strip().encode("utf-8", "replace").decode()
     subjects = {
         _digest("name", name.casefold()): FOR_A_NAME,
         _digest("address", _network(address)): FOR_AN_ADDRESS,

@@ -41,7 +41,16 @@ def _asked(check: health.Check) -> str:
 @blp.get("/metrics")
 def figures() -> Response:
     """For Prometheus: from this machine itself, or with an administrator's token."""
-    if not ipaddress.ip_address(request.remote_addr or "0.0.0.0").is_loopback:  # noqa: S104
+    if not _is_this_machine():
         require(current_actor(), Act.ACCOUNT_MANAGE)
     metrics.refresh()
     return Response(generate_latest(metrics.REGISTRY), content_type=CONTENT_TYPE_LATEST)
+
+
+def _is_this_machine() -> bool:
+    """Loopback, and not a proxy on loopback that speaks for somebody else."""
+    forwarded = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    try:
+        return ipaddress.ip_address(request.remote_addr or "").is_loopback and not forwarded
+    except ValueError:
+        return False

@@ -1,0 +1,160 @@
+"""Settings: each has a default that works, and a wrong one stops the start with a sentence."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from flask import request
+
+from server import config, create_app
+from server.config import ConfigurationError
+from tests.live import ROOT
+
+
+def test_the_defaults_are_one_folder_with_everything_in_it(tmp_path: Path) -> None:
+    settings = config.read({"ZHENGLIAN_DATA": str(tmp_path)})
+    assert settings.database_url == f"sqlite:///{tmp_path}/zhenglian.db"
+    assert settings.store_url == (tmp_path / "store").as_uri()
+    assert settings.queue_url == f"sqlite:///{tmp_path}/queue.db"
+    assert settings.secret_key_file == tmp_path / "keys" / "secret.key"
+    assert settings.log_origin == "zhenglian.local/log"
+    assert settings.max_upload == 64 * config.GIB
+    assert settings.proxies == 0
+
+
+def test_an_empty_variable_is_one_that_is_not_set(tmp_path: Path) -> None:
+    empty = dict.fromkeys(_VARIABLES, "")
+    given = {**empty, "ZHENGLIAN_DATA": str(tmp_path)}
+    assert config.read(given) == config.read({"ZHENGLIAN_DATA": str(tmp_path)})
+
+
+_VARIABLES = (
+    "ZHENGLIAN_DATA",
+    "ZHENGLIAN_DATABASE_URL",
+    "ZHENGLIAN_STORE_URL",
+    "ZHENGLIAN_QUEUE_URL",
+    "ZHENGLIAN_LOG_ORIGIN",
+    "ZHENGLIAN_SECRET_KEY_FILE",
+    "ZHENGLIAN_MAX_UPLOAD",
+    "ZHENGLIAN_PROXIES",
+)
+
+
+def test_no_other_variable_is_read_anywhere() -> None:
+    named = set()
+    for package in ("server", "evidence", "schemas"):
+        for file in (ROOT / package).rglob("*.py"):
+            named |= set(re.findall(r"ZHENGLIAN_[A-Z_]+", file.read_text("utf-8")))
+    assert named == {*_VARIABLES, "ZHENGLIAN_DEMO_PASSWORD"}
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("1", 1),
+        ("500M", 500 * 1024**2),
+        ("64G", 64 * 1024**3),
+        ("1 TiB", 1024**4),
+        ("20kb", 20 * 1024),
+    ],
+)
+def test_a_size_is_written_as_people_write_it(tmp_path: Path, text: str, size: int) -> None:
+    settings = config.read({"ZHENGLIAN_DATA": str(tmp_path), "ZHENGLIAN_MAX_UPLOAD": text})
+    assert settings.max_upload == size
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ZHENGLIAN_MAX_UPLOAD", "a lot"),
+        ("ZHENGLIAN_MAX_UPLOAD", "0"),
+        ("ZHENGLIAN_MAX_UPLOAD", "-1"),
+        ("ZHENGLIAN_MAX_UPLOAD", "1e9"),
+        ("ZHENGLIAN_MAX_UPLOAD", "١٢"),
+        ("ZHENGLIAN_LOG_ORIGIN", "https://evidence.example.gov.cn/log"),
+        ("ZHENGLIAN_LOG_ORIGIN", "two words"),
+        ("ZHENGLIAN_LOG_ORIGIN", "line\nbreak"),
+        ("ZHENGLIAN_DATABASE_URL", "mysql://x"),
+        ("ZHENGLIAN_DATABASE_URL", "zhenglian.db"),
+        ("ZHENGLIAN_STORE_URL", "ftp://x"),
+        ("ZHENGLIAN_QUEUE_URL", "amqp://x"),
+        ("ZHENGLIAN_PROXIES", "yes"),
+        ("ZHENGLIAN_PROXIES", "-1"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_would_be_right(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        config.read({"ZHENGLIAN_DATA": str(tmp_path), name: value})
+    assert name in str(refusal.value)
+
+
+def test_a_password_in_a_url_is_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        config.read({"ZHENGLIAN_DATA": str(tmp_path), "ZHENGLIAN_DATABASE_URL": "my://a:secret@h"})
+    assert "secret" not in str(refusal.value)
+
+
+def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    with pytest.raises(ConfigurationError, match="ZHENGLIAN_DATA"):
+        create_app({"ZHENGLIAN_DATA": str(tmp_path / "data")})
+
+
+def test_keys_and_folders_are_for_their_owner_alone(tmp_path: Path) -> None:
+    data = tmp_path / "a folder" / "data"
+    app = create_app({"ZHENGLIAN_DATA": str(data)})
+    assert app.secret_key == (data / "keys" / "secret.key").read_text()
+    assert stat.S_IMODE((data / "keys" / "secret.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    assert stat.S_IMODE((data / "keys").stat().st_mode) == 0o700
+    again = create_app({"ZHENGLIAN_DATA": str(data)})
+    assert again.secret_key == app.secret_key
+
+
+@pytest.mark.parametrize("content", ["", "short", "x" * 31])
+def test_a_key_that_could_be_guessed_is_refused(tmp_path: Path, content: str) -> None:
+    key = tmp_path / "secret.key"
+    key.write_text(content)
+    environ = {"ZHENGLIAN_DATA": str(tmp_path), "ZHENGLIAN_SECRET_KEY_FILE": str(key)}
+    with pytest.raises(ConfigurationError, match="ZHENGLIAN_SECRET_KEY_FILE"):
+        create_app(environ)
+    assert key.read_text() == content
+
+
+@pytest.mark.parametrize("module", ["server.serve", "server.worker", "server.migrate"])
+def test_every_process_ends_with_the_sentence_and_no_traceback(tmp_path: Path, module: str) -> None:
+    environ = {**os.environ, "ZHENGLIAN_DATA": str(tmp_path), "ZHENGLIAN_MAX_UPLOAD": "much"}
+    done = subprocess.run(
+        [sys.executable, "-m", module],
+        check=False,
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "ZHENGLIAN_MAX_UPLOAD='much' is not a size" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_proxy_is_believed_only_where_there_is_one(tmp_path: Path) -> None:
+    claims = {"X-Forwarded-For": "10.1.2.3", "X-Forwarded-Proto": "https"}
+    seen = []
+    for proxies in ("0", "1"):
+        app = create_app({"ZHENGLIAN_DATA": str(tmp_path), "ZHENGLIAN_PROXIES": proxies})
+
+        def look() -> str:
+            seen.append((request.remote_addr, request.is_secure))
+            return ""
+
+        app.add_url_rule("/look", view_func=look)
+        app.test_client().get("/look", headers=claims)
+    assert seen == [("127.0.0.1", False), ("10.1.2.3", True)]
