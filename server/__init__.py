@@ -14,6 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from server import access_log, config, csrf, extensions, headers, jobs, metrics, problems
 from server.openapi import Api
+from server.presentation import presenting
 
 
 class SecureWhereTls(SecureCookieSessionInterface):
@@ -57,6 +58,7 @@ def create_app(environ: Mapping[str, str] | None = None, **overrides: object) ->
     extensions.init(app, settings)
     for part in (access_log, metrics, csrf, headers, problems, jobs):
         part.init(app)
+    extensions.babel.init_app(app, default_locale="zh", locale_selector=presenting.select_language)
     app.session_interface = SecureWhereTls()
     api = Api(app)
     for package in ("server.accounts", "server.api", "server.pages"):

@@ -11,12 +11,14 @@ from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
-from flask import Flask, Response, current_app, jsonify, render_template, request
+from flask import Flask, current_app, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
 
 from evidence import errors as e
 from server.extensions import db
+from server.presentation import presenting
 
 log = logging.getLogger(__name__)
 
@@ -101,11 +103,14 @@ def respond(status: int, code: str, title: str, **members: Any) -> Response:
         code, members = "internal_error", {"incident": incident}
     if speaks_json():
         return problem(status, code, title, **members)
-    page = render_template("problem.html", status=status, code=code, title=title, facts=members)
+    words = presenting.problem_words(code, title)
+    page = render_template("problem.html", status=status, code=code, words=words, facts=members)
     return current_app.make_response((page, status))
 
 
 def from_evidence(error: e.EvidenceError) -> Response:
+    if isinstance(error, e.NotAuthenticated) and not speaks_json() and request.method == "GET":
+        return redirect(url_for("login.form", next=request.full_path.rstrip("?")))
     facts = {k: v for k, v in error.facts.items() if isinstance(v, str | int | list | None)}
     db.session.rollback()
     response = respond(STATUS[type(error)], error.code, str(error), **facts)

@@ -1,0 +1,145 @@
+"""Recorders: who has which one, checking out and in, one recorder's ledger."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+from werkzeug.wrappers import Response
+
+from evidence.errors import EvidenceError, InvalidInput
+from evidence.people import access
+from evidence.people.access import Act, Reach
+from evidence.people.models import Officer, OfficerStatus, Unit
+from evidence.recorders import finding, ledger
+from evidence.recorders.models import Checkout, Recorder
+from server.accounts.current import current_actor, require_login
+from server.extensions import db
+from server.presentation.presenting import error_words
+from server.unit_of_work import unit_of_work
+
+blp = Blueprint("recorders", __name__, url_prefix="/recorders")
+blp.before_request(require_login)
+
+PAGE = 69
+
+
+@blp.get("")
+def listed() -> str:
+    return _list()
+
+
+def _list(error: str = "") -> str:
+    actor, text = current_actor(), request.args.get("text", "")[:60]
+    try:
+        page = finding.search(
+            db.session(), actor, text=text, cursor=request.args.get("cursor"), limit=PAGE
+        )
+    except InvalidInput:
+        page = finding.search(db.session(), actor, text=text, limit=PAGE)
+    out = db.session.scalars(
+        select(Checkout)
+        .where(
+            Checkout.recorder_id.in_([r.id for r in page.items]), Checkout.checked_in_at.is_(None)
+        )
+        .options(joinedload(Checkout.officer))
+    )
+    units = []
+    if access.allows(actor, Act.RECORDER_MANAGE):
+        units = list(db.session.scalars(select(Unit).order_by(Unit.name)))
+    return render_template(
+        "recorders/list.html",
+        page=page,
+        text=text,
+        held={checkout.recorder_id: checkout for checkout in out},
+        units=units,
+        error=error,
+    )
+
+
+@blp.post("")
+def register() -> str | Response | tuple[str, int]:
+    """Enter a recorder into the register."""
+    actor, form = current_actor(), request.form
+    try:
+        with unit_of_work() as session:
+            unit = session.get(Unit, UUID(form.get("unit", "")))
+            if unit is None:
+                raise InvalidInput(_("Choose a unit."))
+            recorder = ledger.register(
+                session,
+                form.get("number", "")[:30],
+                unit,
+                actor,
+                model=form.get("model", "")[:80],
+                serial=form.get("serial", "")[:60],
+            )
+    except ValueError:
+        return _list(_("Choose a unit.")), 422
+    except EvidenceError as error:
+        return _list(error_words(error)), 422
+    flash(_("%(number)s is in the register.", number=recorder.number))
+    return redirect(url_for("recorders.one", number=recorder.number))
+
+
+@blp.get("/<number>")
+def one(number: str) -> str:
+    return _one(number)
+
+
+def _one(number: str, error: str = "") -> str:
+    actor, session = current_actor(), db.session()
+    recorder: Recorder = finding.find(session, number, actor)
+    rows = finding.checkouts(session, recorder, cursor=request.args.get("cursor"), limit=50)
+    reach = Reach(unit_ids=frozenset({recorder.unit_id}))
+    officers = session.scalars(
+        select(Officer)
+        .where(Officer.unit_id == recorder.unit_id, Officer.status == OfficerStatus.ACTIVE)
+        .order_by(Officer.badge)
+    ).all()
+    return render_template(
+        "recorders/one.html",
+        recorder=recorder,
+        rows=rows,
+        held=ledger.open_checkout(session, recorder.id),
+        may_check_out=access.allows(actor, Act.RECORDER_CHECK_OUT, reach),
+        officers=officers,
+        error=error,
+    )
+
+
+@blp.post("/<number>/check-out")
+def check_out(number: str) -> str | Response | tuple[str, int]:
+    """Hand the recorder to an officer, now."""
+    actor = current_actor()
+    try:
+        with unit_of_work() as session:
+            recorder = finding.find(session, number, actor)
+            officer = session.get(Officer, UUID(request.form.get("officer", "")))
+            if officer is None or officer.unit_id != recorder.unit_id:
+                raise InvalidInput(_("Choose an officer of this unit."))
+            purpose = request.form.get("purpose", "").strip()[:200]
+            ledger.check_out(session, recorder, officer, actor, purpose=purpose)
+    except ValueError:
+        return _one(number, _("Choose an officer of this unit.")), 422
+    except EvidenceError as error:
+        return _one(number, error_words(error)), 422
+    flash(_("%(number)s is with %(name)s now.", number=recorder.number, name=officer.name))
+    return redirect(url_for("recorders.one", number=recorder.number))
+
+
+@blp.post("/<number>/check-in")
+def check_in(number: str) -> str | Response | tuple[str, int]:
+    """Take the recorder back, now."""
+    actor = current_actor()
+    try:
+        with unit_of_work() as session:
+            recorder = finding.find(session, number, actor)
+            ledger.check_in(session, recorder, actor)
+    except EvidenceError as error:
+        return _one(number, error_words(error)), 422
+    flash(_("%(number)s is back.", number=recorder.number))
+    return redirect(url_for("recorders.one", number=recorder.number))

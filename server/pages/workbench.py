@@ -1,0 +1,84 @@
+"""The first page: what waits for this person; every number leads to its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, render_template, url_for
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import func, select
+
+from evidence.cases.models import Case
+from evidence.cases.reach import visible_to as visible_cases
+from evidence.exhibits import finding
+from evidence.exhibits.finding import Filters
+from evidence.exhibits.flags import Flag
+from evidence.exhibits.models import Exhibit, ExhibitState, MediaState
+from evidence.people import access
+from evidence.people.access import Act
+from evidence.people.actor import Actor
+from evidence.recorders.models import Checkout, Recorder
+from server.accounts.current import current_actor, require_login
+from server.extensions import db
+
+blp = Blueprint("workbench", __name__)
+blp.before_request(require_login)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number, its name, its icon, where it leads, and whether more than none is a worry."""
+
+    count: str
+    name: object
+    icon: str
+    href: str
+    worry: bool = False
+
+
+@blp.get("/")
+def home() -> str:
+    actor = current_actor()
+    newest: list[Exhibit] = []
+    if access.allows(actor, Act.EXHIBIT_VIEW):
+        newest = list(finding.search(db.session(), actor, Filters(), limit=6).items)
+    return render_template("workbench.html", figures=_figures(actor), newest=newest)
+
+
+def _figures(actor: Actor) -> list[Figure]:
+    figures = []
+    if access.allows(actor, Act.EXHIBIT_VIEW):
+        figures += [
+            _exhibits(actor, _l("Exhibits"), "movie", {}),
+            _exhibits(actor, _l("In quarantine"), "shield-x", {"state": ExhibitState.QUARANTINED}),
+            _exhibits(actor, _l("Wearer unknown"), "user", {"flag": Flag.WEARER_UNKNOWN}),
+            _exhibits(actor, _l("Docked late"), "clock", {"flag": Flag.LATE_UPLOAD}),
+            _exhibits(actor, _l("Unreadable"), "video-off", {"media_state": MediaState.UNREADABLE}),
+        ]
+    if access.allows(actor, Act.CASE_VIEW):
+        cases = db.session.scalar(select(func.count(Case.id)).where(visible_cases(actor)))
+        figures.append(Figure(str(cases), _l("Cases"), "folders", url_for("cases.listed")))
+    if access.allows(actor, Act.RECORDER_VIEW):
+        figures.append(_recorders_out(actor))
+    return figures
+
+
+def _exhibits(actor: Actor, name: object, icon: str, narrowed: dict[str, object]) -> Figure:
+    counted = finding.facets(db.session(), actor, Filters(**narrowed))  # type: ignore[arg-type]
+    arguments = {k: getattr(v, "value", v) for k, v in narrowed.items()}
+    return Figure(
+        f"{counted.total}+" if counted.more else str(counted.total),
+        name,
+        icon,
+        url_for("exhibits.listed", **arguments),
+        worry=bool(narrowed) and counted.total > 0,
+    )
+
+
+def _recorders_out(actor: Actor) -> Figure:
+    query = select(func.count(Checkout.id)).where(Checkout.checked_in_at.is_(None))
+    units = access.units_in_scope(actor, Act.RECORDER_VIEW)
+    if units is not None:
+        query = query.join(Recorder).where(Recorder.unit_id.in_(units))
+    out = db.session.scalar(query)
+    return Figure(str(out), _l("Recorders out"), "device-desktop", url_for("recorders.listed"))

@@ -1,0 +1,1 @@
+"""How things are said and shown on pages: words, times, sizes, pictures."""

@@ -1,0 +1,147 @@
+"""Filters and values that every template has."""
+
+from __future__ import annotations
+
+import datetime as dt
+import unicodedata
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Flask, request
+from flask_babel import get_locale
+from flask_babel import gettext as _
+from markupsafe import Markup
+
+from evidence.clock import SHANGHAI
+from evidence.errors import EvidenceError
+from evidence.people import access
+from evidence.people.access import Act
+from evidence.people.actor import Actor
+from server.accounts.current import actor_or_none
+from server.presentation import words
+
+LANGUAGES = {"zh": "中文", "en": "English"}
+
+
+def beijing(moment: dt.datetime | None, seconds: bool = True) -> Markup:
+    """Beijing time, with the raw UTC value on hover."""
+    if moment is None:
+        return Markup('<span class="text-secondary">—</span>')
+    shown = moment.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M" + (":%S" if seconds else ""))
+    raw = moment.astimezone(dt.UTC).isoformat()
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(raw, raw, shown)
+
+
+def size(count: int | None) -> str:
+    """Bytes for people, powers of ten."""
+    if count is None:
+        return "—"
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError
+
+
+def duration(milliseconds: int | None) -> str:
+    if milliseconds is None:
+        return ""
+    total = round(milliseconds / 1000)
+    minutes, seconds = divmod(total, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def visible(name: str) -> str:
+    """A claimed name with hidden characters shown, so that it deceives nobody."""
+    return "".join(
+        f"⟨U+{ord(c):04X}⟩" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c
+        for c in name
+    )
+
+
+def icon(name: str, label: str = "") -> Markup:
+    """A picture beside a word; with a label where it stands alone."""
+    spoken = (
+        Markup(' role="img" aria-label="{}"').format(label)
+        if label
+        else Markup(' aria-hidden="true"')
+    )
+    return Markup(
+        '<svg class="icon"{}><use href="/static/vendor/icons/sprite.svg#{}"></use></svg>'
+    ).format(spoken, name)
+
+
+def status(named: tuple[Any, str, str]) -> Markup:
+    """A status as a word and a shape."""
+    word, shape, tone = named
+    return Markup('<span class="status status-{}">{}{}</span>').format(tone, icon(shape), word)
+
+
+def digest(value: str | None) -> Markup:
+    """A digest in short, with a button that copies the whole."""
+    if not value:
+        return Markup('<span class="text-secondary">—</span>')
+    return Markup(
+        '<span class="digest"><code title="{0}">{1}…{2}</code>'
+        '<button type="button" class="copy" data-copy="{0}" aria-label="{3}">{4}</button></span>'
+    ).format(value, value[:8], value[-6:], _("Copy the whole digest"), icon("copy"))
+
+
+def problem_words(code: str, fallback: str) -> str:
+    """An error in the reader's language, with what to do next."""
+    return str(words.PROBLEMS.get(code, fallback))
+
+
+def error_words(error: EvidenceError) -> str:
+    """The same for an error in hand; where the reader is English, its own sentence says more."""
+    own = str(error)
+    if str(get_locale()) == "en" and own:
+        return own
+    return problem_words(error.code, own)
+
+
+def with_arguments(**changed: object) -> str:
+    """This page's address with some query arguments changed; None takes one away."""
+    kept = {k: v for k, v in request.args.items() if k not in changed and k != "cursor"}
+    kept.update({k: str(v) for k, v in changed.items() if v is not None})
+    return request.path + ("?" + urlencode(kept) if kept else "")
+
+
+def select_language() -> str:
+    chosen = request.cookies.get("language")
+    if chosen in LANGUAGES:
+        return chosen
+    return request.accept_languages.best_match(list(LANGUAGES), default="zh") or "zh"
+
+
+def _context() -> dict[str, object]:
+    actor: Actor | None = actor_or_none()
+
+    def may(act: str) -> bool:
+        return actor is not None and access.allows(actor, Act(act))
+
+    return {
+        "actor": actor,
+        "may": may,
+        "words": words,
+        "language": str(get_locale()),
+        "languages": LANGUAGES,
+        "with_arguments": with_arguments,
+        "icon": icon,
+    }
+
+
+def init(app: Flask) -> None:
+    app.context_processor(_context)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    for name, made in {
+        "beijing": beijing,
+        "size": size,
+        "duration": duration,
+        "visible": visible,
+        "status": status,
+        "digest": digest,
+    }.items():
+        app.jinja_env.filters[name] = made
