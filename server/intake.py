@@ -8,7 +8,10 @@ next question about the upload or by the sweep.
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Iterable
+from contextlib import ExitStack
+from uuid import UUID
 
 from evidence import errors as e
 from evidence.people.actor import Actor
@@ -19,6 +22,8 @@ from evidence.uploads.models import Upload, UploadPart, UploadState
 from server import sealing
 from server.extensions import db, settings, store
 from server.unit_of_work import unit_of_work
+
+PATIENCE_SECONDS = 1.0
 
 
 def open_upload(asked: Upload) -> Upload:
@@ -77,12 +82,29 @@ def receive(
     limit = settings().max_upload if length is None else length
     # A body may take hours: nothing of the database is held meanwhile.
     db.session.rollback()
-    with store().writer(upload_id, hold=checksum is not None) as writer:
+    with ExitStack() as stack:
+        writer = _lease(stack, upload_id, hold=checksum is not None)
         if writer.offset != at:
             raise e.OffsetMismatch(offset=writer.offset)
         if announced > limit - at:
             raise e.LengthExceeded(length=limit, offset=at)
         return _stream(writer, body, limit - at, checksum)
+
+
+def _lease(stack: ExitStack, upload_id: UUID, *, hold: bool) -> StagingWriter:
+    """The upload's one writer, until `stack` ends.
+
+    Whoever was cut off comes back before the server has noticed: it is waited for a moment.
+    Raises UploadLeased.
+    """
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return stack.enter_context(store().writer(upload_id, hold=hold))
+        except e.UploadLeased:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.02)
 
 
 def _stream(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import struct
 import threading
@@ -11,19 +12,19 @@ from typing import Self
 
 
 class CuttingProxy:
-    """Forwards to `port`; of each connection to come, `cuts` says how many bytes go up.
+    """Forwards to `port`; `cuts` says of each connection in turn after how many bytes it ends.
 
-    With `reset` the server sees a reset (RST) instead of an orderly end. When the cuts are used
-    up, connections are left alone.
+    A cut is for a connection that sends so much: shorter ones pass and use none up. With `reset`
+    both sides see a reset (RST) instead of an orderly end.
     """
 
     def __init__(self, port: int, cuts: list[int], *, reset: bool = False) -> None:
         self._target = port
-        self._cuts = cuts
+        self._cuts = list(cuts)
         self._reset = reset
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._threads: list[threading.Thread] = []
-        self._open: set[socket.socket] = set()
+        self._ending = False
         self.cut = 0  # connections that were
 
     @property
@@ -36,7 +37,8 @@ class CuttingProxy:
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
-        self._spawn(self._accept)
+        self._threads.append(threading.Thread(target=self._accept))
+        self._threads[0].start()
         return self
 
     def __exit__(
@@ -45,64 +47,49 @@ class CuttingProxy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._ending = True
         self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for one in list(self._open):
-            self._end(one)
         for thread in self._threads:
             thread.join(10)
-
-    def _spawn(self, act: object, *args: object) -> None:
-        thread = threading.Thread(target=act, args=args, daemon=True)  # type: ignore[arg-type]
-        self._threads.append(thread)
-        thread.start()
+        self._listener.close()
 
     def _accept(self) -> None:
-        while True:
+        while not self._ending:
             try:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            self._spawn(self._serve, client)
+            thread = threading.Thread(target=self._serve, args=(client,))
+            self._threads.append(thread)
+            thread.start()
 
     def _serve(self, client: socket.socket) -> None:
-        try:
-            server = socket.create_connection(("127.0.0.1", self._target))
-        except OSError:
-            self._end(client)
-            return
-        self._open |= {client, server}
-        self._spawn(self._down, server, client)
-        self._up(client, server)
+        with (
+            contextlib.suppress(OSError),
+            client,
+            socket.create_connection(("127.0.0.1", self._target)) as server,
+        ):
+            if self._forward(client, server) and self._reset:
+                for one in (client, server):
+                    linger = struct.pack("ii", 1, 0)
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
-    def _up(self, client: socket.socket, server: socket.socket) -> None:
-        """Bodies are counted, so that a cut hits one: what is short goes through."""
+    def _forward(self, client: socket.socket, server: socket.socket) -> bool:
+        """Until one side ends, or the cut; whether it was the cut."""
         sent = 0
-        with contextlib.suppress(OSError):
-            while data := client.recv(65536):
-                limit = self._cuts[0] if self._cuts else None
-                if limit is not None and sent + len(data) > limit:
-                    self._cuts.pop(0)
+        while not self._ending:
+            ready, _, _ = select.select([client, server], [], [], 0.2)
+            for source in ready:
+                data = source.recv(65536)
+                if not data:
+                    return False
+                if source is server:
+                    client.sendall(data)
+                    continue
+                if self._cuts and sent + len(data) > self._cuts[0]:
+                    server.sendall(data[: self._cuts.pop(0) - sent])
                     self.cut += 1
-                    server.sendall(data[: limit - sent])
-                    if self._reset:
-                        linger = struct.pack("ii", 1, 0)
-                        server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                    break
+                    return True
                 server.sendall(data)
                 sent += len(data)
-        self._end(server)
-        self._end(client)
-
-    def _down(self, server: socket.socket, client: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := server.recv(65536):
-                client.sendall(data)
-        self._end(client)
-
-    def _end(self, one: socket.socket) -> None:
-        self._open.discard(one)
-        if not self._reset:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-        one.close()
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import json
@@ -78,7 +79,9 @@ class Tus:
     ) -> Answer:
         connection = self.connect()
         try:
-            connection.request(method, where, body=body, headers=self.headers(headers or {}))
+            # A refusal may come before the body is sent.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, where, body=body, headers=self.headers(headers or {}))
             answer = connection.getresponse()
             return Answer(answer.status, answer.headers, answer.read())
         finally:
