@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import shlex
 import sys
 from pathlib import Path
 
@@ -15,14 +16,16 @@ from sqlalchemy import select
 
 from evidence.errors import InvalidInput
 from evidence.people.actor import Role
-from server import create_app
+from server import create_app, migrate
 from server.accounts.creation import create_account
 from server.accounts.models import Account
 from server.accounts.secrets import keep_secret
+from server.config import ConfigurationError
 from server.extensions import db, settings
 from server.unit_of_work import unit_of_work
 
 ADMINISTRATOR = "administrator"
+_MARKER = "demo"
 
 
 def has_accounts() -> bool:
@@ -32,17 +35,25 @@ def has_accounts() -> bool:
 
 
 def empty(url: str) -> str:
-    """The one administrator of an empty system; the password is shown once."""
-    path = settings().data / "administrator-password"
+    """The one administrator of an empty system; the password is shown once. Raises InvalidInput."""
+    data = settings().data
+    if (data / _MARKER).exists():
+        raise InvalidInput(
+            f"{data} is a demonstration's, with accounts that anybody may know. "
+            "Start with --demo, or give another --data."
+        )
+    path = data / "administrator-password"
+    greeting = f"\nZhenglian 证链 is ready: {url}\n"
     if has_accounts():
-        return f"\nZhenglian 证链 is ready: {url}\n"
+        kept = f"  user      {ADMINISTRATOR}\n  password  in {path}\n" if path.exists() else ""
+        return greeting + kept
     password = secrets.token_urlsafe(12)
     # The file before the account: a password that nobody has read would lock everybody out.
     keep_secret(path, password + "\n")
     with unit_of_work() as session:
         create_account(session, ADMINISTRATOR, password, {Role.ADMINISTRATOR})
     return (
-        f"\nZhenglian 证链 is ready: {url}\n"
+        f"{greeting}"
         f"  user      {ADMINISTRATOR}\n"
         f"  password  {password}\n"
         f"It is shown this once, and kept in {path}. Log in, then remove the file.\n"
@@ -50,22 +61,25 @@ def empty(url: str) -> str:
 
 
 def demonstration(url: str) -> str:
-    """The demonstration bureau, made if it is not there; its logins, and the next command."""
+    """The demonstration bureau, made if it is not there; its logins, and the next command.
+
+    Raises InvalidInput.
+    """
     from server.demo import bureau
 
     data = settings().data
     path = data / "demo-password"
-    marker = data / "demo"
+    marker = data / _MARKER
     if has_accounts() and not marker.exists():
         raise InvalidInput(
             f"{data} belongs to a real bureau. Start without --demo, or give another --data."
         )
-    password = os.environ.get("ZHENGLIAN_DEMO_PASSWORD") or (
-        path.read_text().strip() if path.exists() else secrets.token_urlsafe(9)
-    )
-    marker.touch()
+    kept = path.read_text("utf-8").strip() if path.exists() else ""
+    password = os.environ.get("ZHENGLIAN_DEMO_PASSWORD") or kept or secrets.token_urlsafe(9)
+    # Before the first account: what is half made must not be taken for a real bureau.
+    marker.touch(0o600)
+    bureau.make(password, password != kept)
     keep_secret(path, password + "\n")
-    bureau.make(password)
     roles = ", ".join(role.value for role in Role if role is not Role.STATION)
     return (
         f"\nZhenglian 证链 is ready: {url}\n"
@@ -78,10 +92,9 @@ def demonstration(url: str) -> str:
 
 
 def _shown(path: Path) -> str:
-    """Short where it is below the folder that the person stands in."""
-    here = Path(os.environ.get("PWD", "/"))
-    text = str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-    return f"'{text}'" if " " in text else text
+    """Short where it is below the folder that the person stands in, and quoted for a shell."""
+    here = Path(os.environ.get("PWD") or "/")
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def main() -> int:
@@ -89,12 +102,13 @@ def main() -> int:
     parser.add_argument("--url", required=True)
     parser.add_argument("--demo", action="store_true")
     chosen = parser.parse_args()
-    with create_app().app_context():
-        try:
+    try:
+        migrate.to_present()
+        with create_app().app_context():
             words = demonstration(chosen.url) if chosen.demo else empty(chosen.url)
-        except InvalidInput as error:
-            print(error, file=sys.stderr)  # noqa: T201
-            return 1
+    except (ConfigurationError, InvalidInput) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
     print(words)  # noqa: T201
     return 0
 

@@ -1,24 +1,22 @@
 """The demonstration bureau: 23 units, 176 officers, 69 recorders, and some weeks of their work.
 
 Everything goes through the operations that the real system uses, so every act has its event.
-Making it again finds it there, and only sets the password.
+Made again, it is found there.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import random
-from pathlib import Path
 from uuid import UUID, uuid5
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from evidence import clock
-from evidence.cases.cases import Filing, file_case
-from evidence.cases.models import Case, Sector
+from evidence.cases.cases import Change, Filing, change, file_case
+from evidence.cases.models import Sector, Stage
 from evidence.clock import SHANGHAI
-from evidence.exhibits.models import Exhibit
 from evidence.inspections.models import InspectionResult
 from evidence.inspections.recording import Record, record
 from evidence.people.actor import SYSTEM, Actor, ActorType, Role, Via
@@ -37,11 +35,19 @@ from server.unit_of_work import unit_of_work
 
 OFFICERS = 176
 RECORDERS = 69
-DUTY_DAYS = 8
+DUTY_DAYS = 21
+# When recordings were made that people try this with, and that the walk-through speaks of.
+EARLIER_DAYS = (
+    dt.datetime(2019, 11, 18, tzinfo=SHANGHAI),
+    dt.datetime(2023, 9, 15, tzinfo=SHANGHAI),
+)
 _NAMESPACE = UUID("0f6c1f0a-5f0e-4a9e-8a3b-3a3f6f0f7e11")
 OFFICER_UNIT, HANDLER_UNIT = "食品流通监管股", "综合行政执法大队"
 THE_CASE = "衡东市监罚字〔2023〕451号"
 THE_RECORDER = "HD-012"
+STATION = "一楼采集站"
+# Out by day and night, so that its recordings have a wearer whenever it is started.
+ON_NIGHT_DUTY = frozenset({"HD-010", "HD-011", THE_RECORDER, "HD-025", "HD-040"})
 _HOME = {
     Role.OFFICER: OFFICER_UNIT,
     Role.HANDLER: HANDLER_UNIT,
@@ -52,41 +58,47 @@ _HOME = {
 }
 
 
-def make(password: str) -> None:
-    """Make what is missing of the bureau; where it stands, set its accounts' password."""
+def make(password: str, changed: bool) -> None:
+    """Make what of the bureau is not there; where it stands, only set the password if `changed`.
+
+    The rows come in one transaction; token, recordings and card after it, so that each of them is
+    made up for where an earlier start was ended before it.
+    """
     if db.session.scalar(select(Account.id).limit(1)) is None:
-        _people_and_papers(password)
-    else:
+        _found(password)
+    elif changed:
         _set_password(password)
-    data = settings().data
-    if not (data / "demo-dock-token").exists():
-        _station(data / "demo-dock-token")
-    if db.session.scalar(select(Exhibit.id).limit(1)) is None:
-        handler = db.session.scalars(select(Account).filter_by(username=Role.HANDLER.value)).one()
-        recordings.bring_in(account_actor(handler, Via.CONSOLE))
-    if not (data / "demo-card").exists():
-        recordings.make_card(data / "demo-card")
+    dock_token = settings().data / "demo-dock-token"
+    if not dock_token.exists():
+        keep_secret(dock_token, _dock_token())
+    handler = db.session.scalar(select(Account).where(Account.username == Role.HANDLER.value))
+    station = db.session.scalar(select(Station).where(Station.name == STATION))
+    if handler is None or station is None:
+        raise RuntimeError("the demonstration's handler or station has been removed")
+    recordings.bring_in(station, account_actor(handler, Via.CONSOLE))
+    recordings.make_card(settings().data / "demo-card", station.created_at)
 
 
-def _people_and_papers(password: str) -> None:
+def _found(password: str) -> None:
     chance = random.Random(20231)  # noqa: S311  (the same bureau every time; nothing secret)
     with unit_of_work() as session:
         units = _units(session)
         officers = _officers(session, units, chance)
         accounts = _accounts(session, officers, password)
-        recorders = _recorders(session, units, accounts[Role.ADMINISTRATOR])
+        administrator = accounts[Role.ADMINISTRATOR]
+        recorders = _recorders(session, units, administrator)
         _ledger(session, recorders, officers, chance)
         _inspections(session, officers, chance)
         _cases(session, units, officers, accounts, chance)
+        create_station(session, STATION, None, administrator)
 
 
-def _station(path: Path) -> None:
+def _dock_token() -> str:
+    """A token file for the demonstration's dock, which was never given out before."""
     with unit_of_work() as session:
-        station = session.scalars(select(Station)).first()
-        if station is None:
-            station = create_station(session, "一楼采集站", None, SYSTEM)
+        station = session.scalars(select(Station).where(Station.name == STATION)).one()
         _, secret = tokens.issue(session, TokenKind.STATION, station, SYSTEM)
-    keep_secret(path, token_file(secret, signer().verifier_key))
+    return token_file(secret, signer().verifier_key)
 
 
 def _set_password(password: str) -> None:
@@ -181,22 +193,36 @@ def _ledger(
     officers: dict[str, list[Officer]],
     chance: random.Random,
 ) -> None:
-    """A check-out a working day and recorder; HD-012 is always the demonstration officer's."""
+    """Three weeks, and a few days of earlier years; HD-012 is the demonstration officer's."""
     today = clock.now().astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
-    days = [today - dt.timedelta(days=back) for back in range(DUTY_DAYS, 0, -1)]
-    days.insert(0, dt.datetime(2023, 9, 15, tzinfo=SHANGHAI))
+    recent = [today - dt.timedelta(days=back) for back in range(DUTY_DAYS, -1, -1)]
     for recorder in recorders:
         staff = officers[recorder.unit.name]
-        for day in days:
-            the_one = recorder.number == THE_RECORDER
-            if not the_one and (day.weekday() > 4 or chance.random() < 0.4):
-                continue
-            officer = staff[0] if the_one else chance.choice(staff)
-            out = day + dt.timedelta(hours=8, minutes=0 if the_one else chance.randint(0, 50))
-            back = day + dt.timedelta(hours=18, minutes=chance.randint(0, 50))
-            by = _on_duty(officer)
-            ledger.check_out(session, recorder, officer, by, at=out, purpose="日常检查")
-            ledger.check_in(session, recorder, by, at=back)
+        if recorder.number in ON_NIGHT_DUTY:
+            earlier = EARLIER_DAYS if recorder.number == THE_RECORDER else EARLIER_DAYS[1:]
+            for day in (*earlier, *recent):
+                officer = staff[0] if recorder.number == THE_RECORDER else chance.choice(staff)
+                out = day + dt.timedelta(hours=8)
+                _duty(session, recorder, officer, out, out + dt.timedelta(hours=23, minutes=50))
+            continue
+        for day in (*EARLIER_DAYS[1:], *recent[:-1]):
+            if day.weekday() < 5 and chance.random() < 0.6:
+                out = day + dt.timedelta(hours=8, minutes=chance.randint(0, 50))
+                back = day + dt.timedelta(hours=18, minutes=chance.randint(0, 50))
+                _duty(session, recorder, chance.choice(staff), out, back)
+
+
+def _duty(
+    session: Session, recorder: Recorder, officer: Officer, out: dt.datetime, back: dt.datetime
+) -> None:
+    """One check-out, as far as it lies in the past: what is still to come is not in the ledger."""
+    now = clock.now()
+    if out > now:
+        return
+    by = _on_duty(officer)
+    ledger.check_out(session, recorder, officer, by, at=out, purpose="日常检查")
+    if back <= now:
+        ledger.check_in(session, recorder, by, at=back)
 
 
 def _inspections(
@@ -237,6 +263,7 @@ def _cases(
 ) -> None:
     """Forty cases; the one that the walk-through uses is the demonstration handler's."""
     reviewer = accounts[Role.REVIEWER].id
+    stages = (Stage.INVESTIGATING, Stage.DECIDED, Stage.CLOSED)
     today = clock.now().astimezone(SHANGHAI).date()
     for number in range(412, 452):
         mine = number % 3 == 1
@@ -251,7 +278,7 @@ def _cases(
             unit_id=unit.id,
         )
         filed = dt.date(2023, 9, 15) if number == 451 else today - dt.timedelta(days=460 - number)
-        case: Case = file_case(
+        case = file_case(
             session,
             by,
             Filing(
@@ -261,5 +288,7 @@ def _cases(
                 filed_on=filed,
             ),
         )
-        if unit.name == HANDLER_UNIT and number % 2:
-            case.reviewer_id = reviewer
+        if mine and number % 2:
+            change(session, case, by, Change(reviewer_id=reviewer))
+        if number < 430:
+            change(session, case, by, Change(stage=stages[number % len(stages)]))
