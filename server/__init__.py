@@ -56,7 +56,7 @@ def create_app(environ: Mapping[str, str] | None = None, **overrides: object) ->
             app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies
         )
     extensions.init(app, settings)
-    for part in (access_log, metrics, csrf, headers, problems, jobs):
+    for part in (access_log, metrics, csrf, headers, problems, jobs, presenting):
         part.init(app)
     extensions.babel.init_app(app, default_locale="zh", locale_selector=presenting.select_language)
     app.session_interface = SecureWhereTls()

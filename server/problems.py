@@ -103,8 +103,8 @@ def respond(status: int, code: str, title: str, **members: Any) -> Response:
         code, members = "internal_error", {"incident": incident}
     if speaks_json():
         return problem(status, code, title, **members)
-    words = presenting.problem_words(code, title)
-    page = render_template("problem.html", status=status, code=code, words=words, facts=members)
+    sentence = presenting.problem_words(code, title)
+    page = render_template("problem.html", status=status, code=code, sentence=sentence)
     return current_app.make_response((page, status))
 
 

@@ -174,7 +174,7 @@ def one(name: str) -> str:
 def _one(exhibit: Exhibit, actor: Actor, error: str = "") -> str:
     session = db.session()
     reach = reach_of(exhibit)
-    may = {act.value for act in Act if access.allows(actor, act, reach)}
+    acts = {act.value for act in Act if access.allows(actor, act, reach)}
     checkout = None
     if exhibit.recorder_id and exhibit.recorded_at:
         checkout = wearer_at(session, exhibit.recorder_id, exhibit.recorded_at)
@@ -188,11 +188,11 @@ def _one(exhibit: Exhibit, actor: Actor, error: str = "") -> str:
     return render_template(
         "exhibits/one.html",
         exhibit=exhibit,
-        may=may,
+        acts=acts,
         checkout=checkout,
         upload=upload,
         targets=targets,
-        entries=timeline(session, [exhibit.id]) if Act.CUSTODY_VIEW in may else None,
+        entries=timeline(session, [exhibit.id]) if Act.CUSTODY_VIEW in acts else None,
         error=error,
     )
 
