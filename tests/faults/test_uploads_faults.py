@@ -1,0 +1,156 @@
+"""Uploads whose storage fails at the worst moment: lost, or done but not reported.
+
+The client does what tus tells it to: it asks where the upload stands, and goes on from there.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from evidence.storage.memory import Fault, MemoryStore, Operation
+from server import create_app
+from server.extensions import db, store
+from tests.api.tus import OCTETS, UPLOADS, metadata
+from tests.bureau import Bureau
+from tests.contracts.stores import sha256
+
+BOTH: tuple[Fault, ...] = ("lost", "done but not reported")
+
+
+@pytest.fixture
+def app(bureau: Bureau) -> Iterator[Flask]:
+    app = create_app({**bureau.environ, "ZHENGLIAN_STORE_URL": "memory:"}, TESTING=True)
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def memory(app: Flask) -> MemoryStore:
+    with app.app_context():
+        found = store()
+    assert isinstance(found, MemoryStore)
+    return found
+
+
+class Dock:
+    """A station's client."""
+
+    def __init__(self, client: FlaskClient, token: str) -> None:
+        self._client = client
+        self._headers = {"Authorization": f"Bearer {token}", "Tus-Resumable": "1.0.0"}
+
+    def ask(
+        self, method: str, where: str, headers: dict[str, str] | None = None, **kwargs: object
+    ) -> TestResponse:
+        given = {**self._headers, **(headers or {})}
+        return self._client.open(where, method=method, headers=given, **kwargs)  # type: ignore[arg-type]
+
+    def create(self, length: int, event_id: str) -> TestResponse:
+        headers = {"Upload-Length": str(length), "Upload-Metadata": metadata(event_id=event_id)}
+        return self.ask("POST", UPLOADS, headers)
+
+    def send(self, where: str, offset: int, body: bytes) -> TestResponse:
+        headers = {"Upload-Offset": str(offset), "Content-Type": OCTETS}
+        return self.ask("PATCH", where, headers, data=body)
+
+    def offset(self, where: str) -> int:
+        return int(self.ask("HEAD", where).headers["Upload-Offset"])
+
+
+@pytest.fixture
+def dock(client: FlaskClient, bureau: Bureau) -> Dock:
+    return Dock(client, bureau.tokens["station"])
+
+
+@pytest.mark.parametrize("fault", BOTH)
+def test_a_creation_that_failed_is_asked_for_again(
+    dock: Dock, memory: MemoryStore, fault: Fault
+) -> None:
+    event_id = str(uuid4())
+    memory.faults["create"] = fault
+    refused = dock.create(4, event_id)
+    assert (refused.status_code, refused.json["code"]) == (503, "storage_unavailable")
+    memory.faults.clear()
+    where = dock.create(4, event_id).headers["Location"]
+    assert dock.send(where, 0, b"abcd").status_code == 204
+    assert dock.ask("GET", where).json["state"] == "sealed"
+    assert list(memory.staged()) == []
+
+
+@pytest.mark.parametrize("fault", BOTH)
+def test_bytes_whose_commit_failed_are_sent_from_the_servers_offset(
+    dock: Dock, memory: MemoryStore, fault: Fault
+) -> None:
+    where = dock.create(8, str(uuid4())).headers["Location"]
+    dock.send(where, 0, b"abc")
+    memory.faults["commit"] = fault
+    assert dock.send(where, 3, b"defgh").status_code == 503
+    memory.faults.clear()
+    at = dock.offset(where)
+    assert at in (3, 8)
+    assert dock.send(where, at, b"abcdefgh"[at:]).status_code == 204
+    told = dock.ask("GET", where).json
+    assert told["state"] == "sealed"
+    assert list(memory.originals()) == [sha256(b"abcdefgh")]
+
+
+@pytest.mark.parametrize("operation", ["file", "remove"])
+@pytest.mark.parametrize("fault", BOTH)
+def test_a_sealing_that_failed_acknowledges_every_byte_all_the_same(
+    dock: Dock, memory: MemoryStore, operation: Operation, fault: Fault
+) -> None:
+    where = dock.create(4, str(uuid4())).headers["Location"]
+    memory.faults[operation] = fault
+    assert dock.send(where, 0, b"abcd").status_code == 204
+    assert dock.offset(where) == 4
+    assert dock.ask("GET", where).json["state"] in ("sealing", "sealed")
+    assert dock.ask("DELETE", where).status_code == 403
+
+
+@pytest.mark.parametrize("fault", BOTH)
+def test_a_termination_stands_even_where_the_bytes_could_not_be_removed(
+    dock: Dock, memory: MemoryStore, fault: Fault
+) -> None:
+    where = dock.create(4, str(uuid4())).headers["Location"]
+    memory.faults["remove"] = fault
+    dock.ask("DELETE", where)
+    memory.faults.clear()
+    assert dock.ask("HEAD", where).status_code == 410
+
+
+def test_a_full_store_refuses_before_a_byte_is_sent(dock: Dock, memory: MemoryStore) -> None:
+    memory.capacity = 10
+    refused = dock.create(11, str(uuid4()))
+    assert (refused.status_code, refused.json["code"]) == (507, "storage_full")
+    assert list(memory.staged()) == []
+
+
+class Watched(io.BytesIO):
+    """A body that looks, while it is read, whether a transaction is open."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.looks: list[bool] = []
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.looks.append(db.session().in_transaction())
+        return super().read(min(size or 10, 10))
+
+
+def test_no_transaction_is_open_while_a_body_is_read(dock: Dock) -> None:
+    where = dock.create(100, str(uuid4())).headers["Location"]
+    body = Watched(os.urandom(100))
+    headers = {"Upload-Offset": "0", "Content-Type": OCTETS}
+    answer = dock.ask("PATCH", where, headers, input_stream=body)
+    assert answer.headers["Upload-Offset"] == "100"
+    assert len(body.looks) >= 10
+    assert not any(body.looks)
