@@ -19,7 +19,7 @@ from evidence.people.actor import Role
 from server import create_app, migrate
 from server.accounts.creation import create_account
 from server.accounts.models import Account
-from server.accounts.secrets import keep_secret
+from server.accounts.secret_files import keep_secret
 from server.config import ConfigurationError
 from server.extensions import db, settings
 from server.unit_of_work import unit_of_work

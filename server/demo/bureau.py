@@ -28,7 +28,7 @@ from server.accounts.creation import create_account, create_station, token_file
 from server.accounts.current import account_actor
 from server.accounts.models import Account, Station, TokenKind
 from server.accounts.passwords import hash_password
-from server.accounts.secrets import keep_secret
+from server.accounts.secret_files import keep_secret
 from server.demo import names, recordings
 from server.extensions import db, settings, signer
 from server.unit_of_work import unit_of_work
