@@ -1,4 +1,4 @@
-"""Secrets that a person must read once, in files for their owner alone."""
+"""Secrets that a person or a dock needs once, in files that their owner alone can read."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 
 
 def keep_secret(path: Path, content: str) -> None:
-    """Write a file that its owner alone can read, durable, in one step."""
+    """Write a file of mode 0600, durable, in one step."""
     draft = path.with_name(f".{path.name}.draft")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    draft.unlink(missing_ok=True)
+    # Exclusive: what somebody else may have put there is not written into.
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(content)
         file.flush()
