@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+from urllib.parse import quote
 
 import pytest
 
@@ -96,7 +97,6 @@ def test_only_who_brought_the_bytes_is_told_that_they_are_here(
 
 @pytest.mark.parametrize("sha256", ["", "x", "' OR 1=1 --", "0" * 64])
 def test_a_digest_that_is_none_is_not_here(tus: Tus, sha256: str) -> None:
-    from urllib.parse import quote
 
     assert tus.ask("GET", f"{UPLOADS}?sha256={quote(sha256)}").json == {"sealed": False}
 
