@@ -26,6 +26,7 @@ from server.unit_of_work import unit_of_work
 
 ADMINISTRATOR = "administrator"
 _MARKER = "demo"
+_DOCK = Path(__file__).resolve().parent.parent / "scripts" / "dock"
 
 
 def has_accounts() -> bool:
@@ -86,7 +87,7 @@ def demonstration(url: str) -> str:
         f"  users     {roles}\n"
         f"  password  {password}\n"
         f"\nDock a recorder's card (made up, three recordings):\n"
-        f"  ./scripts/dock {_shown(data / 'demo-card')} --server {url} "
+        f"  {_shown(_DOCK)} {_shown(data / 'demo-card')} --server {url} "
         f"--token-file {_shown(data / 'demo-dock-token')}\n"
     )
 
@@ -94,7 +95,10 @@ def demonstration(url: str) -> str:
 def _shown(path: Path) -> str:
     """Short where it is below the folder that the person stands in, and quoted for a shell."""
     here = Path(os.environ.get("PWD") or "/")
-    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
+    if not path.is_relative_to(here):
+        return shlex.quote(str(path))
+    below = str(path.relative_to(here))
+    return shlex.quote(f"./{below}" if path == _DOCK else below)
 
 
 def main() -> int:

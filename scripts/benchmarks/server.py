@@ -37,8 +37,13 @@ class Server:
         self._log = (self.data.parent / "run.log").open("wb")
         self._process = subprocess.Popen(
             [
-                sys.executable, str(ROOT / "scripts" / "run"), "--demo",
-                "--port", str(self.port), "--data", str(self.data),
+                sys.executable,
+                str(ROOT / "scripts" / "run"),
+                "--demo",
+                "--port",
+                str(self.port),
+                "--data",
+                str(self.data),
             ],
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -52,7 +57,9 @@ class Server:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
         self._process.send_signal(signal.SIGTERM)
