@@ -95,7 +95,8 @@ def _lease(stack: ExitStack, upload_id: UUID, *, hold: bool) -> StagingWriter:
     """The upload's one writer, until `stack` ends.
 
     Whoever was cut off comes back before the server has noticed: it is waited for a moment.
-    Raises UploadLeased.
+    Raises UploadLeased; UploadComplete where the writer before brought the last byte meanwhile,
+    and sealing has taken the staging area away.
     """
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -104,6 +105,16 @@ def _lease(stack: ExitStack, upload_id: UUID, *, hold: bool) -> StagingWriter:
         except e.UploadLeased:
             if time.monotonic() > until:
                 raise
+        except e.UploadGone:
+            if has_ended_well(_as_it_is(upload_id)):
+                raise e.UploadComplete() from None
+            raise
+        except e.UploadGone:
+            upload = db.session.get(Upload, upload_id, populate_existing=True)
+            db.session.rollback()
+            if upload is None or receiving.is_over(upload):
+                raise
+            raise e.UploadComplete() from None
         time.sleep(0.02)
 
 
@@ -127,10 +138,26 @@ def _stream(
 
 
 def present_offset(upload: Upload) -> int:
-    """From the journal while bytes may come; afterwards every byte has."""
+    """From the journal while bytes may come; afterwards every byte has. Raises UploadGone."""
     if upload.state is UploadState.RECEIVING:
-        return store().offset(upload.id)
-    return 0 if receiving.is_over(upload) else upload.length or 0
+        try:
+            return store().offset(upload.id)
+        except e.UploadGone:
+            # Sealed, and its staging area removed, since the row was read?
+            if _as_it_is(upload.id).state is UploadState.RECEIVING:
+                raise
+    return (upload.length or 0) if has_ended_well(upload) else 0
+
+
+def has_ended_well(upload: Upload) -> bool:
+    """Whether every byte has come."""
+    return upload.state is not UploadState.RECEIVING and not receiving.is_over(upload)
+
+
+def _as_it_is(upload_id: UUID) -> Upload:
+    """The row read anew; every reference to it sees what is new."""
+    db.session.rollback()
+    return db.session.get_one(Upload, upload_id, populate_existing=True)
 
 
 def settle(upload: Upload, at: int) -> Upload:
@@ -147,13 +174,11 @@ def settle(upload: Upload, at: int) -> Upload:
 
 def catch_up(upload: Upload) -> Upload:
     """Go on where a crash came between the last byte and the row's word that it is the last."""
-    unnoticed = (
-        upload.state is UploadState.RECEIVING
-        and upload.part is not UploadPart.PARTIAL
-        and upload.length is not None
-        and store().offset(upload.id) == upload.length
-    )
-    return settle(upload, upload.length or 0) if unnoticed else upload
+    if upload.part is UploadPart.PARTIAL or upload.length is None:
+        return upload
+    at = present_offset(upload)
+    unnoticed = upload.state is UploadState.RECEIVING and at == upload.length
+    return settle(upload, at) if unnoticed else upload
 
 
 def terminate(upload: Upload, by: Actor) -> None:

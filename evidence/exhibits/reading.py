@@ -7,8 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import PIL
-
 from evidence.errors import MediaToolFailed, MediaUnreadable
 from evidence.exhibits.models import MediaState
 from evidence.media import poster, probe, sniff
@@ -61,7 +59,7 @@ def read(path: Path, filename: str, derivatives: DerivativeStore) -> MediaReadin
             contradicts_name=contradicts,
         )
     photograph = found.startswith("image/")
-    tool = f"Pillow {PIL.__version__}" if photograph else _version()
+    tool = probe.PILLOW if photograph else _version()
     try:
         facts = probe.photograph(path) if photograph else probe.recording(path)
     except MediaUnreadable as error:

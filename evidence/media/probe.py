@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import ffmpeg
+import PIL
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from evidence.errors import MediaUnreadable
@@ -16,6 +17,7 @@ from evidence.media.limits import local, run
 
 # A photograph of more pixels is not opened: a few kilobytes can unpack to gigabytes.
 Image.MAX_IMAGE_PIXELS = 200_000_000
+PILLOW = f"Pillow {PIL.__version__}"
 _WHITELIST = {"protocol_whitelist": "file"}
 _LONGEST_TEXT = 500
 

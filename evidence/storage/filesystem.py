@@ -35,6 +35,8 @@ from evidence.storage.staging import SILENT_SECONDS, FileWriter, filed, lock
 
 # Kept free for the database, the queue and the log: a full disk must still take the events.
 MARGIN_BYTES = 256 * 1024 * 1024
+# How long filing waits for a writer to end.
+PATIENCE_SECONDS = 2.0
 # What is reserved at a time for an upload that does not say its length.
 STEP_BYTES = 64 * 1024 * 1024
 
@@ -257,7 +259,8 @@ class FilesystemStore:
                 # A retry finds the file read-only: it was cut before, and is cut no more.
                 handle = os.open(path, os.O_RDONLY)
             try:
-                lock(handle)
+                # Whoever wrote the last byte may still be on the way out.
+                lock(handle, PATIENCE_SECONDS)
                 yield handle
             finally:
                 os.close(handle)

@@ -31,12 +31,18 @@ from evidence.storage.read_back import RunningReadBack
 SILENT_SECONDS = 10.0
 
 
-def lock(handle: int) -> None:
-    """Take the data file for oneself. Raises UploadLeased."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UploadLeased() from None
+def lock(handle: int, patience: float = 0.0) -> None:
+    """Take the data file for oneself, waiting `patience` seconds for it. Raises UploadLeased."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise UploadLeased() from None
+        else:
+            return
+        time.sleep(0.005)
 
 
 def filed(handle: int) -> bool:

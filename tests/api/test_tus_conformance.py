@@ -2,6 +2,7 @@
 
 The sentences are those of the specification (tus.io/protocols/resumable-upload), section by
 section: core, creation, creation with upload, expiration, checksum, termination, concatenation.
+It is long because the specification is: one test a requirement.
 """
 
 from __future__ import annotations
