@@ -109,12 +109,6 @@ def _lease(stack: ExitStack, upload_id: UUID, *, hold: bool) -> StagingWriter:
             if has_ended_well(_as_it_is(upload_id)):
                 raise e.UploadComplete() from None
             raise
-        except e.UploadGone:
-            upload = db.session.get(Upload, upload_id, populate_existing=True)
-            db.session.rollback()
-            if upload is None or receiving.is_over(upload):
-                raise
-            raise e.UploadComplete() from None
         time.sleep(0.02)
 
 

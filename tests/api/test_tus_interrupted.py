@@ -86,7 +86,8 @@ def test_while_one_writes_the_other_gets_409(tus: Tus) -> None:
     where = tus.create(1000)
     first = half_sent(tus, where, 0, b"a" * 100, 1000)
     try:
-        until(lambda: tus.send(where, 0, b"b" * 1000).status == 409, 5)
+        until(lambda: tus.send(where, 0, b"").status == 409, 5)
+        assert tus.send(where, 0, b"b" * 1000).status == 409
         first.sendall(b"a" * 900)
         assert first.recv(100).startswith(b"HTTP/1.1 204")
     finally:
@@ -170,6 +171,21 @@ def test_the_answer_to_the_last_byte_may_be_lost(tus: Tus) -> None:
     half_sent(tus, where, 0, body, len(body)).close()
     until(lambda: tus.state(where, wait=0)["state"] == "sealed")
     assert tus.offset(where) == len(body)
+
+
+def test_whoever_asks_in_the_moment_of_sealing_is_never_told_that_it_is_gone(tus: Tus) -> None:
+    for _ in range(15):
+        body = os.urandom(3000)
+        where = tus.create(len(body))
+        sender = threading.Thread(target=tus.send, args=(where, 0, body))
+        sender.start()
+        told = set()
+        while (state := tus.state(where, wait=0)["state"]) != "sealed":
+            told.add(state)
+            assert tus.ask("HEAD", where).status == 200
+            assert tus.send(where, 3000, b"").status in (204, 409)
+        sender.join()
+        assert told <= {"receiving", "sealing"}
 
 
 def test_a_killed_server_goes_on_at_the_durable_byte(own_server: LiveServer) -> None:
