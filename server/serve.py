@@ -11,7 +11,7 @@ import sys
 
 from gunicorn.app.base import BaseApplication
 
-from server import access_log, config, create_app
+from server import config
 from server.config import ConfigurationError
 
 THREADS = 48
@@ -29,6 +29,10 @@ class Web(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> object:
+        # Only the process that answers loads the application; the one that watches stays small.
+        from server import access_log, create_app
+
+        access_log.write_to(config.read().data)
         return create_app()
 
 
@@ -63,7 +67,7 @@ def main() -> int:
     try:
         settings = config.read()
         config.prepare_data(settings)
-        access_log.write_to(settings.data)
+        config.secret_key(settings)
         Web(options(chosen.host, chosen.port)).run()
     except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201

@@ -113,6 +113,7 @@ KINDS = {
     Kind.RECORDER_CHECKED_OUT: (_l("Recorder checked out"), "arrow-right"),
     Kind.RECORDER_CHECKED_IN: (_l("Recorder checked in"), "arrow-left"),
     Kind.ACCOUNT_CREATED: (_l("Account created"), "user"),
+    Kind.ACCOUNT_CHANGED: (_l("Account changed"), "refresh"),
     Kind.ACCOUNT_LOCKED: (_l("Account locked"), "lock"),
     Kind.ACCOUNT_TOKEN_ISSUED: (_l("Token issued"), "key"),
     Kind.ACCOUNT_TOKEN_REVOKED: (_l("Token revoked"), "ban"),

@@ -1,0 +1,68 @@
+"""Accounts: who can log in, and in which roles. An administrator's work."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask_smorest import Blueprint
+from sqlalchemy import select
+
+from evidence.errors import InvalidInput, NotFound
+from evidence.people.access import Act, require
+from evidence.people.actor import Role
+from evidence.people.models import Officer
+from schemas.accounts import AccountChange, AccountRequest, AccountResponse
+from server.accounts.changing import change
+from server.accounts.creation import create_account
+from server.accounts.current import current_actor, require_login
+from server.accounts.models import Account
+from server.extensions import db
+from server.unit_of_work import unit_of_work
+
+blp = Blueprint("accounts", __name__, url_prefix="/api/v1/accounts", description="Logins")
+blp.before_request(require_login)
+
+
+@blp.get("")
+@blp.response(200, AccountResponse(many=True))
+def listed() -> list[Account]:
+    """Every account, by its name."""
+    require(current_actor(), Act.ACCOUNT_MANAGE)
+    return list(db.session.scalars(select(Account).order_by(Account.username)))
+
+
+@blp.post("")
+@blp.arguments(AccountRequest)
+@blp.response(201, AccountResponse)
+def create(said: dict[str, Any]) -> Account:
+    """Open an account, for an officer or for somebody who is none."""
+    actor = current_actor()
+    require(actor, Act.ACCOUNT_MANAGE)
+    with unit_of_work() as session:
+        if said["officer_id"] and session.get(Officer, said["officer_id"]) is None:
+            raise InvalidInput("No such officer is known here.", officer=str(said["officer_id"]))
+        return create_account(
+            session,
+            said["username"],
+            said["password"],
+            {Role(role) for role in said["roles"]},
+            officer_id=said["officer_id"],
+            by=actor,
+        )
+
+
+@blp.patch("/<uuid:account_id>")
+@blp.arguments(AccountChange)
+@blp.response(200, AccountResponse)
+def change_one(said: dict[str, Any], account_id: UUID) -> Account:
+    """Change roles or password, shut out, let in again; logins that are open end with the first."""
+    actor = current_actor()
+    require(actor, Act.ACCOUNT_MANAGE)
+    if "roles" in said:
+        said["roles"] = {Role(role) for role in said["roles"]}
+    with unit_of_work() as session:
+        account = session.get(Account, account_id)
+        if account is None:
+            raise NotFound()
+        return change(session, account, actor, **said)
