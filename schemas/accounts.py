@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
+from evidence.people.actor import Role
+
 
 class TokenRequest(Schema):
     username = fields.String(required=True, validate=validate.Length(1, 60))
@@ -38,3 +40,36 @@ class StationResponse(StationListed):
     token = fields.String(metadata={"description": "shown once"})
     token_file = fields.String(metadata={"description": "the dock's token file, whole"})
     expires_at = fields.AwareDateTime()
+
+
+_ROLES = [role.value for role in Role if role is not Role.STATION]
+
+
+class AccountRequest(Schema):
+    username = fields.String(required=True, validate=validate.Length(1, 60))
+    password = fields.String(required=True, validate=validate.Length(10, 200), load_only=True)
+    roles = fields.List(
+        fields.String(validate=validate.OneOf(_ROLES)),
+        required=True,
+        validate=validate.Length(1, len(_ROLES)),
+    )
+    officer_id = fields.UUID(allow_none=True, load_default=None)
+
+
+class AccountChange(Schema):
+    """What is left out stays as it is."""
+
+    active = fields.Boolean()
+    password = fields.String(validate=validate.Length(10, 200), load_only=True)
+    roles = fields.List(
+        fields.String(validate=validate.OneOf(_ROLES)), validate=validate.Length(1, len(_ROLES))
+    )
+
+
+class AccountResponse(Schema):
+    id = fields.UUID()
+    username = fields.String()
+    roles = fields.List(fields.String())
+    officer_id = fields.UUID(allow_none=True)
+    active = fields.Boolean()
+    created_at = fields.AwareDateTime()

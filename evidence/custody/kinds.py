@@ -48,6 +48,7 @@ class Kind(enum.StrEnum):
     RECORDER_CHECKED_IN = "recorder:checked_in"
 
     ACCOUNT_CREATED = "account:created"
+    ACCOUNT_CHANGED = "account:changed"  # its roles, its password, whether it may log in
     ACCOUNT_LOCKED = "account:locked"
     ACCOUNT_TOKEN_ISSUED = "account:token_issued"  # noqa: S105
     ACCOUNT_TOKEN_REVOKED = "account:token_revoked"  # noqa: S105
@@ -109,6 +110,7 @@ DETAILS: dict[Kind, frozenset[str]] = {
     Kind.RECORDER_CHECKED_OUT: frozenset({"checkout", "officer", "at"}),
     Kind.RECORDER_CHECKED_IN: frozenset({"checkout", "officer", "at"}),
     Kind.ACCOUNT_CREATED: frozenset({"roles"}),
+    Kind.ACCOUNT_CHANGED: frozenset({"changed", "roles", "active"}),
     Kind.ACCOUNT_LOCKED: frozenset({"failures", "until"}),
     Kind.ACCOUNT_TOKEN_ISSUED: frozenset({"token", "scope", "expires_at"}),
     Kind.ACCOUNT_TOKEN_REVOKED: frozenset({"token"}),

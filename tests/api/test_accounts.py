@@ -434,3 +434,90 @@ def test_a_lost_station_is_shut_out_at_once(as_role: Clients, bureau: Bureau) ->
     assert as_role("administrator").delete(path).status_code == 204
     headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "3"}
     assert as_role("station").post("/api/v1/uploads", headers=headers).status_code == 401
+
+
+# ── accounts ─────────────────────────────────────────────────────────────────────────────
+
+ACCOUNTS = "/api/v1/accounts"
+NEW = {"username": "second", "password": "a second password", "roles": ["administrator"]}
+
+
+def test_an_administrator_opens_an_account_that_can_log_in(
+    as_role: Clients, client: FlaskClient, app: Flask, bureau: Bureau
+) -> None:
+    body = {
+        "username": "王芳",
+        "password": "her own password",
+        "roles": ["officer", "handler"],
+        "officer_id": str(bureau.officers["officer"]),
+    }
+    made = as_role("administrator").post(ACCOUNTS, json=body)
+    assert made.status_code == 201, made.text
+    assert "password" not in made.text
+    assert kinds(app)[-1] == "account:created"
+    token = log_in(client, "王芳", "her own password").json["token"]
+    assert client.get(EXHIBITS, headers=bearer(token)).status_code == 200
+    again = as_role("administrator").post(ACCOUNTS, json=body)
+    assert (again.status_code, again.json["code"]) == (409, "conflict")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"roles": []},
+        {"roles": ["station"]},
+        {"roles": ["king"]},
+        {"password": "short"},
+        {"username": ""},
+        {"username": "   "},
+        {"officer_id": "00000000-0000-0000-0000-000000000001"},
+    ],
+)
+def test_an_account_that_cannot_be_is_refused_in_words(
+    as_role: Clients, wrong: dict[str, Any]
+) -> None:
+    answer = as_role("administrator").post(ACCOUNTS, json={**NEW, **wrong})
+    assert (answer.status_code, answer.json["code"]) == (422, "invalid_input")
+
+
+def test_nobody_else_reads_or_changes_accounts(as_role: Clients, bureau: Bureau) -> None:
+    one = f"{ACCOUNTS}/{bureau.accounts['officer']}"
+    for who in bureau.tokens:
+        if who != "administrator":
+            assert as_role(who).get(ACCOUNTS).status_code == 403
+            assert as_role(who).post(ACCOUNTS, json=NEW).status_code == 403
+            change = as_role(who).patch(one, json={"roles": ["administrator"]})
+            assert change.status_code == 403
+
+
+@pytest.mark.parametrize("change", [{"active": False}, {"password": "quite another one"}])
+def test_shutting_out_and_a_new_password_end_every_login(
+    as_role: Clients, bureau: Bureau, app: Flask, change: dict[str, Any]
+) -> None:
+    one = f"{ACCOUNTS}/{bureau.accounts['officer']}"
+    assert as_role("officer").get(EXHIBITS).status_code == 200
+    assert as_role("administrator").patch(one, json=change).status_code == 200
+    assert as_role("officer").get(EXHIBITS).status_code == 401
+    assert log_in(app.test_client(), "officer").status_code == 401
+    assert kinds(app)[-2:] == ["account:changed", "account:token_revoked"]
+    assert as_role("administrator").patch(one, json={"active": True}).status_code == 200
+    assert as_role("officer").get(EXHIBITS).status_code == 401
+
+
+def test_what_does_not_differ_is_no_change(as_role: Clients, bureau: Bureau, app: Flask) -> None:
+    before = len(kinds(app))
+    body = {"active": True, "roles": ["officer"]}
+    one = f"{ACCOUNTS}/{bureau.accounts['officer']}"
+    assert as_role("administrator").patch(one, json=body).status_code == 200
+    assert len(kinds(app)) == before
+
+
+@pytest.mark.parametrize("change", [{"active": False}, {"roles": ["auditor"]}])
+def test_the_last_administrator_stays(
+    as_role: Clients, bureau: Bureau, change: dict[str, Any]
+) -> None:
+    one = f"{ACCOUNTS}/{bureau.accounts['administrator']}"
+    administrator = as_role("administrator")
+    assert administrator.patch(one, json=change).status_code == 409
+    assert administrator.post(ACCOUNTS, json=NEW).status_code == 201
+    assert administrator.patch(one, json=change).status_code == 200
