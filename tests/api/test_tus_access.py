@@ -57,7 +57,7 @@ def test_somebody_elses_part_cannot_be_joined(live_server: LiveServer, tus: Tus)
 
 
 def test_a_token_that_ends_in_mid_upload_leaves_the_offset(own_server: LiveServer) -> None:
-    own_server.start()
+    own_server.start_web()
     tus = Tus(own_server)
     person = Tus(own_server, own_server.tokens["officer"])
     body = os.urandom(1000)

@@ -89,7 +89,7 @@ def test_tuspy_uploads_through_cuts(
 
 
 def test_tuspy_resumes_what_a_killed_server_had(own_server: LiveServer, recording: Path) -> None:
-    own_server.start()
+    own_server.start_web()
     tus = Tus(own_server)
     token = tus.token or ""
     urls: list[str] = []
@@ -114,7 +114,7 @@ def kill_when_under_way(server: LiveServer) -> None:
         time.sleep(0.005)
     server.kill_web()
     assert len(list(staging.iterdir())) >= 1  # not sealed yet: it was killed in the middle
-    server.start()
+    server.start_web()
 
 
 @pytest.mark.node
@@ -142,7 +142,7 @@ def test_tus_js_client_joins_what_it_sent_in_parallel(
 def test_tus_js_client_resumes_what_a_killed_server_had(
     own_server: LiveServer, recording: Path
 ) -> None:
-    own_server.start()
+    own_server.start_web()
     tus = Tus(own_server)
     process = send_with_node(own_server.url, tus.token or "", recording, chunk=200_000)
     kill_when_under_way(own_server)

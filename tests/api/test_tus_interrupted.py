@@ -189,7 +189,7 @@ def test_whoever_asks_in_the_moment_of_sealing_is_never_told_that_it_is_gone(tus
 
 
 def test_a_killed_server_goes_on_at_the_durable_byte(own_server: LiveServer) -> None:
-    own_server.start()
+    own_server.start_web()
     tus = Tus(own_server)
     where = tus.create(len(CONTENT))
     connection = half_sent(tus, where, 0, CONTENT[: 2 * SEGMENT_BYTES + 5], len(CONTENT))
@@ -197,7 +197,7 @@ def test_a_killed_server_goes_on_at_the_durable_byte(own_server: LiveServer) -> 
     until(lambda: staging.stat().st_size >= 2 * 64)
     own_server.kill_web()
     connection.close()
-    own_server.start()
+    own_server.start_web()
     at = tus.offset(where)
     assert at == 2 * SEGMENT_BYTES
     # Nobody waits for a lease to run out: the dead hold none.
@@ -208,7 +208,7 @@ def test_a_killed_server_goes_on_at_the_durable_byte(own_server: LiveServer) -> 
 
 
 def test_a_torn_journal_is_cut_and_sent_again(own_server: LiveServer) -> None:
-    own_server.start()
+    own_server.start_web()
     tus = Tus(own_server)
     where = tus.create(100)
     tus.send(where, 0, b"a" * 40)
@@ -217,14 +217,14 @@ def test_a_torn_journal_is_cut_and_sent_again(own_server: LiveServer) -> None:
     journal = own_server.data / "store" / "staging" / where.rsplit("/", 1)[1] / "journal"
     with journal.open("r+b") as book:
         book.truncate(64 + 30)
-    own_server.start()
+    own_server.start_web()
     assert tus.offset(where) == 40
     assert tus.send(where, 40, b"c" * 60).offset == 100
     assert sha256(b"a" * 40 + b"c" * 60) in tus.state(where)["receipt"]
 
 
 def test_a_last_byte_that_a_crash_left_unnoticed_is_sealed(own_server: LiveServer) -> None:
-    own_server.start()
+    own_server.start_web()
     tus = Tus(own_server)
     where = tus.create(11)
     upload_id = where.rsplit("/", 1)[1]
@@ -237,6 +237,6 @@ def test_a_last_byte_that_a_crash_left_unnoticed_is_sealed(own_server: LiveServe
     with FilesystemStore(own_server.data / "store").writer(UUID(upload_id)) as writer:
         writer.write(b"every byte.")
         writer.commit()
-    own_server.start()
+    own_server.start_web()
     assert tus.offset(where) == 11
     assert tus.state(where)["state"] == "sealed"
