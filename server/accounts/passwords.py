@@ -29,6 +29,7 @@ from evidence.custody.kinds import Kind
 from evidence.errors import InvalidInput, LoginFailed, LoginRefused
 from evidence.people.actor import SYSTEM
 from server.accounts.models import Account, LoginFailures
+from server.accounts.tokens import may_log_in
 from server.unit_of_work import unit_of_work
 
 LOCK = dt.timedelta(minutes=15)
@@ -82,10 +83,11 @@ def check_password(username: str, password: str, address: str | None) -> Account
         for subject, patience in subjects.items():
             _count(session, subject, patience)
         account = session.scalar(select(Account).where(Account.username == name))
+        admitted = account is not None and may_log_in(account)
     right = _matches(account.password_hash if account else _nobody, password)
     with unit_of_work() as session:
         of_name, of_address = (session.get(LoginFailures, subject) for subject in subjects)
-        if account is not None and account.active and right:
+        if account is not None and admitted and right:
             # Another login of the same name, at the same time, may have taken it off already.
             if of_name is not None:
                 session.delete(of_name)

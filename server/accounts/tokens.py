@@ -15,6 +15,7 @@ from evidence.custody.append import append
 from evidence.custody.kinds import Kind
 from evidence.errors import NotFound
 from evidence.people.actor import Actor
+from evidence.people.models import OfficerStatus
 from server.accounts.models import Account, Station, Token, TokenKind
 
 PREFIX = "zl_"
@@ -66,9 +67,15 @@ def find(session: Session, secret: str) -> Token | None:
     )
     if token is None or token.revoked_at is not None or token.expires_at <= clock.now():
         return None
-    if token.account is not None and not token.account.active:
+    if token.account is not None and not may_log_in(token.account):
         return None
     return token
+
+
+def may_log_in(account: Account) -> bool:
+    """Not once it is shut, nor once its officer has left the bureau."""
+    left = account.officer is not None and account.officer.status is OfficerStatus.LEFT
+    return account.active and not left
 
 
 def revoke(session: Session, token_id: UUID, by: Actor) -> None:

@@ -36,6 +36,9 @@ document.addEventListener("change", (event) => {
 
 function ready() {
   count();
+  // On a phone the menu scrolls: show where one is.
+  const here = document.querySelector(".menu [aria-current]");
+  if (here) here.parentElement.scrollLeft = here.offsetLeft - 24;
   if (matchMedia("(min-width: 62rem)").matches)
     for (const facets of document.querySelectorAll("details.facets")) facets.open = true;
 }
