@@ -195,6 +195,7 @@ class _Run:
         self._tell = tell
         self._words = words
         self._options = options
+        self._one_line = threading.Lock()
 
     def go(self) -> list[Result]:
         results = []
@@ -228,7 +229,8 @@ class _Run:
 
     def _told(self, result: Result) -> Result:
         said = report.json_line if self._options.json else report.line
-        print(said(result, self._words), flush=True)
+        with self._one_line:
+            print(said(result, self._words), flush=True)
         return result
 
     def _stop(self) -> None:
