@@ -15,6 +15,7 @@ from evidence.errors import (
     AlreadyCheckedOut,
     CheckoutOverlaps,
     Conflict,
+    IdentifierReused,
     InvalidInput,
     NaiveTime,
     NotCheckedOut,
@@ -25,6 +26,7 @@ from evidence.people.models import Officer, OfficerStatus, Unit
 from evidence.recorders.models import Checkout, Recorder, RecorderStatus
 from evidence.recorders.names import recorder_key
 
+# The clock of whoever types may run ahead of ours by this much.
 _AHEAD = dt.timedelta(minutes=5)
 
 
@@ -72,16 +74,19 @@ def check_out(
 ) -> Checkout:
     """Hand a recorder to an officer at `at` (now, unless the ledger is typed in later).
 
-    Raises AccessDenied, AlreadyCheckedOut, CheckoutOverlaps, NaiveTime, InvalidInput.
+    The same `checkout_id` for the same hand-out is one check-out, however the recorder stands by
+    now. Raises AccessDenied, AlreadyCheckedOut, CheckoutOverlaps, Conflict, IdentifierReused,
+    NaiveTime, InvalidInput.
     """
     require(by, Act.RECORDER_CHECK_OUT, Reach(unit_ids=frozenset({recorder.unit_id})))
-    at = _moment(at)
+    at, given = _moment(at), at
+    _take_turn(session, recorder)
+    if checkout_id is not None and (known := session.get(Checkout, checkout_id)) is not None:
+        return _same(known, recorder, officer, given)
     if recorder.status is not RecorderStatus.IN_USE:
         raise Conflict(f"{recorder.number} is not in use: {recorder.status.value}.")
     if officer.status is not OfficerStatus.ACTIVE:
         raise InvalidInput(f"{officer.name} is not on duty here any more.")
-    if checkout_id is not None and (known := session.get(Checkout, checkout_id)) is not None:
-        return known
     if open_checkout(session, recorder.id) is not None:
         raise AlreadyCheckedOut(recorder=recorder.number)
     later = select(Checkout).where(Checkout.recorder_id == recorder.id, Checkout.checked_in_at > at)
@@ -107,6 +112,7 @@ def check_in(
     """Take a recorder back. Raises AccessDenied, NotCheckedOut, NaiveTime, InvalidInput."""
     require(by, Act.RECORDER_CHECK_OUT, Reach(unit_ids=frozenset({recorder.unit_id})))
     at = _moment(at)
+    _take_turn(session, recorder)
     checkout = open_checkout(session, recorder.id)
     if checkout is None:
         raise NotCheckedOut(recorder=recorder.number)
@@ -116,6 +122,21 @@ def check_in(
     session.flush()
     _note(session, Kind.RECORDER_CHECKED_IN, checkout, by, at)
     return checkout
+
+
+def _take_turn(session: Session, recorder: Recorder) -> None:
+    """One change of a recorder's ledger at a time, so that what is looked for stays true."""
+    session.scalar(select(Recorder.id).where(Recorder.id == recorder.id).with_for_update())
+
+
+def _same(
+    known: Checkout, recorder: Recorder, officer: Officer, at: dt.datetime | None
+) -> Checkout:
+    if (known.recorder_id, known.officer_id) != (recorder.id, officer.id) or (
+        at is not None and known.checked_out_at != at
+    ):
+        raise IdentifierReused(checkout=str(known.id))
+    return known
 
 
 def _note(session: Session, kind: Kind, checkout: Checkout, by: Actor, at: dt.datetime) -> None:
