@@ -12,6 +12,7 @@ import datetime as dt
 from uuid import UUID, uuid5
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from evidence import clock
@@ -21,6 +22,7 @@ from evidence.custody.append import append, timestamp
 from evidence.custody.kinds import Kind
 from evidence.custody.note import Signer
 from evidence.digests import pack_segments, segments_digest
+from evidence.errors import FixityMismatch
 from evidence.exhibits import claims
 from evidence.exhibits.flags import Flag
 from evidence.exhibits.models import Exhibit, ExhibitSegments, ExhibitState
@@ -43,22 +45,40 @@ def seal(
     """Make an exhibit of a finished upload; doing it again gives the same exhibit.
 
     Quarantines instead of raising where a digest differs. Raises StorageError, leaving
-    everything as it was, where the bytes could not be filed.
+    everything as it was, where the bytes could not be filed, or where they were sealed before
+    and what is filed of them has another length now.
     """
     if upload.exhibit_id is not None:
         return session.get_one(Exhibit, upload.exhibit_id)
     differed = _differences(upload, read_back)
     if differed:
         return _quarantine(session, store, upload, read_back, differed)
-    known = session.scalar(
+    # Durable before any row speaks of it. Also where the original is known: if the store has
+    # lost it, these bytes are the last, and the receipt would clear them from the card.
+    store.file(upload.id, read_back)
+    known = _sealed_before(session, read_back)
+    if known is not None:
+        return _receive_again(session, store, signer, upload, known)
+    try:
+        with session.begin_nested():
+            return _seal_new(session, signer, upload, read_back)
+    except IntegrityError:
+        # Another transaction sealed the same bytes since we looked.
+        known = _sealed_before(session, read_back)
+        if known is None:
+            raise
+    return _receive_again(session, store, signer, upload, known)
+
+
+def _sealed_before(session: Session, read_back: ReadBack) -> Exhibit | None:
+    return session.scalar(
         select(Exhibit).where(
             Exhibit.sha256 == read_back.sha256.hex, Exhibit.state == ExhibitState.SEALED
         )
     )
-    if known is not None:
-        return _receive_again(session, signer, upload, known)
-    # Durable before any row speaks of it.
-    store.file(upload.id, read_back)
+
+
+def _seal_new(session: Session, signer: Signer, upload: Upload, read_back: ReadBack) -> Exhibit:
     exhibit = _register(session, upload, read_back, ExhibitState.SEALED)
     append(
         session,
@@ -170,7 +190,9 @@ def _find_wearer(
     exhibit.recorder_id, exhibit.unit_id = recorder.id, recorder.unit_id
     flags = set()
     same_name = select(Exhibit.id).where(
-        Exhibit.recorder_id == recorder.id, Exhibit.filename == exhibit.filename
+        Exhibit.recorder_id == recorder.id,
+        Exhibit.filename == exhibit.filename,
+        Exhibit.sha256 != exhibit.sha256,
     )
     if session.scalar(same_name.limit(1)) is not None:
         flags.add(Flag.NAME_COLLISION)
@@ -241,7 +263,11 @@ def _quarantine(
     return exhibit
 
 
-def _receive_again(session: Session, signer: Signer, upload: Upload, known: Exhibit) -> Exhibit:
+def _receive_again(
+    session: Session, store: OriginalStore, signer: Signer, upload: Upload, known: Exhibit
+) -> Exhibit:
+    if store.size(known.sha256) != known.size:
+        raise FixityMismatch(f"The original of {known.label} has not the length it was sealed at.")
     append(
         session,
         Kind.EXHIBIT_RECEIVED_AGAIN,

@@ -16,6 +16,10 @@ from evidence.recorders import names
 CLOCK_GRACE = dt.timedelta(seconds=3)
 # Footage is to be stored within 24 hours after duty.
 LATE_AFTER = dt.timedelta(hours=24)
+# Outside of these no recorder was ever made, and a time near either end of the calendar cannot
+# be told in every time zone.
+_EARLIEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_LATEST = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +43,10 @@ def read(
         flags.add(Flag.NAME_SUSPECT)
     recorded_at = _time(recorded_at_claim, flags)
     if recorded_at is None and named is not None:
-        recorded_at = named.recorded_at.astimezone(dt.UTC)
+        recorded_at = _in_utc(named.recorded_at)
         flags.discard(Flag.TIME_MISSING)
+        if recorded_at is None:
+            flags.add(Flag.TIME_UNREADABLE)
     if recorded_at is not None:
         if recorded_at > received_at + CLOCK_GRACE:
             flags.add(Flag.CLOCK_SUSPECT)
@@ -59,10 +65,21 @@ def _time(claim: str, flags: set[Flag]) -> dt.datetime | None:
         return None
     try:
         claimed = dt.datetime.fromisoformat(claim.strip())
-        if claimed.tzinfo is None:
-            flags.add(Flag.TIME_NAIVE)
-            claimed = claimed.replace(tzinfo=SHANGHAI)
-        return claimed.astimezone(dt.UTC)
-    except (ValueError, OverflowError):
+    except ValueError:
         flags.add(Flag.TIME_UNREADABLE)
         return None
+    naive = claimed.tzinfo is None
+    read_at = _in_utc(claimed.replace(tzinfo=SHANGHAI) if naive else claimed)
+    if read_at is None:
+        flags.add(Flag.TIME_UNREADABLE)
+    elif naive:
+        flags.add(Flag.TIME_NAIVE)
+    return read_at
+
+
+def _in_utc(claimed: dt.datetime) -> dt.datetime | None:
+    try:
+        moment = claimed.astimezone(dt.UTC)
+    except OverflowError:
+        return None
+    return moment if _EARLIEST <= moment < _LATEST else None

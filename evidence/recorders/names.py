@@ -54,7 +54,7 @@ def parse(name: str) -> RecorderName | None:
 def suspect(name: str) -> bool:
     """Whether a name tries to be more than a name: path parts, control or direction marks."""
     return (
-        not name.strip()
+        name.strip() in ("", ".", "..")
         or len(name) > _LONGEST
         or "/" in name
         or "\\" in name
