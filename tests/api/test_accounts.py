@@ -16,6 +16,7 @@ from flask_wtf.csrf import generate_csrf
 from sqlalchemy import select
 
 from evidence.custody.models import CustodyEvent
+from evidence.people.models import Officer, OfficerStatus
 from server.accounts.current import current_actor, sign_in, sign_out
 from server.accounts.models import Account, Token
 from server.extensions import db
@@ -141,6 +142,15 @@ def _change(app: Flask, bureau: Bureau, **members: object) -> None:
         account = session.get_one(Account, bureau.accounts["officer"])
         for name, value in members.items():
             setattr(account, name, value)
+
+
+def test_an_officer_who_has_left_is_nobody_here_any_more(
+    app: Flask, as_role: Clients, bureau: Bureau
+) -> None:
+    with app.app_context(), unit_of_work() as session:
+        session.get_one(Officer, bureau.officers["handler"]).status = OfficerStatus.LEFT
+    assert as_role("handler").get(EXHIBITS).status_code == 401
+    assert log_in(app.test_client()).json["code"] == "login_failed"
 
 
 def test_the_actor_is_the_officer_behind_the_account(app: Flask, bureau: Bureau) -> None:

@@ -8,6 +8,7 @@ import re
 import shlex
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -284,6 +285,28 @@ def test_without_demo_there_is_one_administrator_whose_password_is_shown_once(
     assert again.process.wait(30) == 1
     assert again.words.endswith("The worker process has ended; everything is stopped.\n")
     assert again.children() == []
+
+
+@pytest.mark.parametrize("reached", ["demo", "demo-dock-token"])
+def test_a_first_start_that_was_killed_is_finished_by_the_next(
+    tmp_path: Path, reached: str
+) -> None:
+    data = tmp_path / "data"
+    environ = {**os.environ, "ZHENGLIAN_DATA": str(data)}
+    command = [sys.executable, "-m", "server.first_start", "--demo", "--url", "http://here"]
+    with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL) as killed:
+        _until((data / reached).exists)
+        killed.kill()
+    subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
+    connection = sqlite3.connect(data / "zhenglian.db")
+    counted = [
+        connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        for table in ("officers", "recorders", "exhibits", "exhibit_links", "stations")
+    ]
+    connection.close()
+    assert counted == [176, 69, 8, 2, 1]
+    assert len(list((data / "demo-card").iterdir())) == 3
+    assert len((data / "demo-dock-token").read_text().splitlines()) == 2
 
 
 # ── refusals ─────────────────────────────────────────────────────────────────────────────
