@@ -7,6 +7,7 @@ and in SHA-256, where Python's lock is free, and memory stays that of one proces
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 
 from gunicorn.app.base import BaseApplication
@@ -33,7 +34,12 @@ class Web(BaseApplication):
         from server import access_log, create_app
 
         access_log.write_to(config.read().data)
-        return create_app()
+        app = create_app()
+        # What stands now stays: without this, every full collection walks through it, 30 ms that
+        # some request waits for.
+        gc.collect()
+        gc.freeze()
+        return app
 
 
 def options(host: str, port: int) -> dict[str, object]:
