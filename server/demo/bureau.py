@@ -228,18 +228,20 @@ def _duty(
 def _inspections(
     session: Session, officers: dict[str, list[Officer]], chance: random.Random
 ) -> None:
-    now = clock.now()
+    today = clock.now().astimezone(SHANGHAI).date()
     results = list(InspectionResult)
     for number in range(30):
         unit = OFFICER_UNIT if number % 4 == 0 else chance.choice(list(names.INSPECTION_UNITS))
         first, second = officers[unit][0], officers[unit][1]
-        began = now - dt.timedelta(days=1 + number % 7, hours=chance.randint(0, 4), minutes=number)
+        day = today - dt.timedelta(days=1 + number % 7)
+        hour = dt.time(chance.randint(9, 16), chance.randint(0, 59), tzinfo=SHANGHAI)
+        began = dt.datetime.combine(day, hour)
         record(
             session,
             _on_duty(first),
             Record(
                 id=uuid5(_NAMESPACE, f"inspection {number}"),
-                party=names.party(chance, unit),
+                party=names.party(chance),
                 place=names.place(chance),
                 started_at=began,
                 ended_at=began + dt.timedelta(minutes=chance.randint(15, 90)),
@@ -264,7 +266,6 @@ def _cases(
     """Forty cases; the one that the walk-through uses is the demonstration handler's."""
     reviewer = accounts[Role.REVIEWER].id
     stages = (Stage.INVESTIGATING, Stage.DECIDED, Stage.CLOSED)
-    today = clock.now().astimezone(SHANGHAI).date()
     for number in range(412, 452):
         mine = number % 3 == 1
         unit = units[HANDLER_UNIT] if mine else units[names.HANDLING_UNITS[number % 10]]
@@ -277,13 +278,13 @@ def _cases(
             roles=frozenset({Role.HANDLER}),
             unit_id=unit.id,
         )
-        filed = dt.date(2023, 9, 15) if number == 451 else today - dt.timedelta(days=460 - number)
+        filed = dt.date(2023, 9, 15) - dt.timedelta(days=451 - number)
         case = file_case(
             session,
             by,
             Filing(
                 number=f"衡东市监罚字〔2023〕{number}号",
-                party=names.party(chance, unit.name),
+                party=names.party(chance),
                 sector=list(Sector)[number % len(Sector)],
                 filed_on=filed,
             ),

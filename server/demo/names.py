@@ -40,6 +40,7 @@ _SHOPS = (
     "乡村豆腐坊", "天天水果行", "光明眼镜店", "利民液化气站", "新星文具店", "绿源饮用水厂",
     "阳光幼儿园食堂",
 )  # fmt: skip
+_TOWNS = ("城关镇", "云溪镇", "南山镇", "古渡镇", "枫桥镇", "沙洲镇", "白石镇", "青岭镇", "龙泉镇")
 _STREETS = ("迎宾路", "人民路", "滨江路", "解放路", "建设路", "文化路", "工业大道", "农贸市场")
 
 
@@ -48,8 +49,8 @@ def officer(chance: random.Random) -> str:
     return chance.choice(_FAMILY) + given
 
 
-def party(chance: random.Random, unit: str) -> str:
-    return f"{unit[:2]}{chance.choice(_SHOPS)}"
+def party(chance: random.Random) -> str:
+    return f"{chance.choice(_TOWNS)}{chance.choice(_SHOPS)}"
 
 
 def place(chance: random.Random) -> str:
