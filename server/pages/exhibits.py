@@ -138,15 +138,17 @@ def attach() -> str | Response | tuple[str, int]:
     except EvidenceError as error:
         words = str(error) if not chosen else error_words(error)
         return _list(frozenset(chosen), number, note, words), 422
-    flash(
-        ngettext(
-            "%(num)d exhibit is attached to %(case)s.",
-            "%(num)d exhibits are attached to %(case)s.",
-            len(found),
-            case=case.number,
-        )
-    )
+    flash(_attached(len(found), case))
     return redirect(with_arguments().replace("/exhibits/attach", "/exhibits"))
+
+
+def _attached(count: int, case: Case) -> str:
+    return ngettext(
+        "%(num)d exhibit is attached to %(case)s.",
+        "%(num)d exhibits are attached to %(case)s.",
+        count,
+        case=case.number,
+    )
 
 
 def _by_name(name: str) -> UUID:
@@ -171,7 +173,7 @@ def one(name: str) -> str:
     return _one(exhibit, actor)
 
 
-def _one(exhibit: Exhibit, actor: Actor, error: str = "") -> str:
+def _one(exhibit: Exhibit, actor: Actor, error: str = "", number: str = "", note: str = "") -> str:
     session = db.session()
     reach = reach_of(exhibit)
     acts = {act.value for act in Act if access.allows(actor, act, reach)}
@@ -194,7 +196,26 @@ def _one(exhibit: Exhibit, actor: Actor, error: str = "") -> str:
         targets=targets,
         entries=timeline(session, [exhibit.id]) if Act.CUSTODY_VIEW in acts else None,
         error=error,
+        number=number,
+        note=note,
     )
+
+
+@blp.post("/<uuid:exhibit_id>/attach")
+def attach_one(exhibit_id: UUID) -> str | Response | tuple[str, int]:
+    """Attach this exhibit to a case; what was typed is never lost."""
+    actor = current_actor()
+    number, note = request.form.get("number", ""), request.form.get("note", "")
+    try:
+        with unit_of_work() as session:
+            exhibit = finding.find(session, exhibit_id, actor)
+            case = cases.find_by_number(session, number, actor)
+            case_linking.link_exhibits(session, case, [exhibit], actor, note.strip()[:500])
+    except EvidenceError as error:
+        exhibit = finding.find(db.session(), exhibit_id, actor)
+        return _one(exhibit, actor, error_words(error), number, note), 422
+    flash(_attached(1, case))
+    return redirect(url_for("exhibits.one", name=exhibit.label))
 
 
 @blp.post("/<uuid:exhibit_id>/links/<uuid:link_id>/unlink")

@@ -81,4 +81,4 @@ def _recorders_out(actor: Actor) -> Figure:
     if units is not None:
         query = query.join(Recorder).where(Recorder.unit_id.in_(units))
     out = db.session.scalar(query)
-    return Figure(str(out), _l("Recorders out"), "device-desktop", url_for("recorders.listed"))
+    return Figure(str(out), _l("Recorders out"), "camera", url_for("recorders.listed"))

@@ -1,7 +1,8 @@
 """The custody timeline as a picture: a lane for each exhibit, a mark for each event, in order.
 
 Events are spaced evenly, because acts come in bursts with nights between them; days are marked
-above. The table below the picture says the same in words.
+above. Few events are drawn further apart, so that the picture fills its place. The table below
+says the same in words.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from evidence.clock import SHANGHAI
 from evidence.exhibits.timeline import Entry
 from evidence.people.actor import SYSTEM
 
-LEFT, STEP, TOP, LANE = 128, 26, 34, 36
+LEFT, TOP, LANE = 128, 34, 36
+STEP, WIDEST_STEP, FILLS = 26, 72, 1090
 MOST = 160
 
 
@@ -54,9 +56,10 @@ def draw(entries: Sequence[Entry], own_name: str) -> Picture:
     shown = entries[left_out:]
     names = list(dict.fromkeys(e.label or own_name for e in shown))
     heights = {name: TOP + LANE * i + LANE // 2 for i, name in enumerate(names)}
+    step = min(max(STEP, FILLS // max(len(shown), 1)), WIDEST_STEP)
     marks, days, last_day = [], [], ""
     for index, entry in enumerate(shown):
-        x = LEFT + STEP * index + STEP // 2
+        x = LEFT + step * index + step // 2
         day = entry.event.at.astimezone(SHANGHAI).strftime("%m-%d")
         if day != last_day:
             days.append((x, day))
@@ -64,7 +67,7 @@ def draw(entries: Sequence[Entry], own_name: str) -> Picture:
         shape = _SHAPES.get(entry.event.kind, "circle")
         marks.append(Mark(x, heights[entry.label or own_name], shape, entry))
     return Picture(
-        width=LEFT + STEP * max(len(shown), 1) + 16,
+        width=LEFT + step * max(len(shown), 1) + 16,
         height=TOP + LANE * max(len(names), 1) + 8,
         lanes=[(heights[name], name) for name in names],
         days=_apart(days),
