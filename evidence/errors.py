@@ -43,6 +43,12 @@ class CertificateNotValid(InvalidInput):
     code = "certificate_not_valid"
 
 
+class ExplanationNeeded(InvalidInput):
+    """The recorder's clock is in doubt: say in the note why the recording belongs there."""
+
+    code = "explanation_needed"
+
+
 class TooFewOfficers(InvalidInput):
     """An inspection needs at least two officers."""
 

@@ -28,6 +28,7 @@ STATUS: dict[type[e.EvidenceError], int] = {
     e.MalformedCaseNumber: 422,
     e.MalformedUploadMetadata: 400,
     e.CertificateNotValid: 422,
+    e.ExplanationNeeded: 422,
     e.TooFewOfficers: 422,
     e.NaiveTime: 422,
     e.NotAuthenticated: 401,

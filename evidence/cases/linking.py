@@ -33,7 +33,7 @@ def link_exhibits(
 ) -> list[ExhibitLink]:
     """Attach all of `exhibits` to `case`, or none; attaching again is the same link.
 
-    Raises AccessDenied, CaseArchived, ExhibitQuarantined.
+    Raises AccessDenied, CaseArchived, ExhibitQuarantined, ExplanationNeeded.
     """
     access.require(by, Act.EXHIBIT_LINK)
     if not access.allows(by, Act.CASE_VIEW, reach_of(case)):

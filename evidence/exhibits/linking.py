@@ -17,7 +17,15 @@ from sqlalchemy.orm import Session, selectinload
 from evidence import clock
 from evidence.custody.append import append
 from evidence.custody.kinds import Kind
-from evidence.errors import AccessDenied, ExhibitQuarantined, InvalidInput, NotFound
+from evidence.errors import (
+    AccessDenied,
+    EvidenceError,
+    ExhibitQuarantined,
+    ExplanationNeeded,
+    InvalidInput,
+    NotFound,
+)
+from evidence.exhibits.flags import Flag
 from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState
 from evidence.exhibits.reach import reach_of
 from evidence.people import access
@@ -45,12 +53,13 @@ def attach(
 ) -> list[ExhibitLink]:
     """Attach all of `exhibits`, or none; attaching again is the same link and no second event.
 
-    Raises AccessDenied, ExhibitQuarantined, with `refused` naming every exhibit that stood in
-    the way and why; InvalidInput for more than MAX_AT_ONCE.
+    A recording whose device clock is in doubt needs a note that explains it. Raises AccessDenied,
+    ExhibitQuarantined, ExplanationNeeded, with `refused` naming every exhibit that stood in the
+    way and why; InvalidInput for more than MAX_AT_ONCE.
     """
     if not 1 <= len(exhibits) <= MAX_AT_ONCE:
         raise InvalidInput(f"Attach 1 to {MAX_AT_ONCE} exhibits at once.")
-    refused = [(e, why) for e in exhibits if (why := _refusal(e, by))]
+    refused = [(e, why) for e in exhibits if (why := _refusal(e, by, note))]
     if refused:
         first = refused[0][1]
         raise type(first)(
@@ -60,11 +69,13 @@ def attach(
     return [_attach_one(session, target, exhibit, by, note) for exhibit in exhibits]
 
 
-def _refusal(exhibit: Exhibit, by: Actor) -> AccessDenied | ExhibitQuarantined | None:
+def _refusal(exhibit: Exhibit, by: Actor, note: str) -> EvidenceError | None:
     if not access.allows(by, Act.EXHIBIT_LINK, reach_of(exhibit)):
         return AccessDenied(act=Act.EXHIBIT_LINK.value)
     if exhibit.state is ExhibitState.QUARANTINED:
         return ExhibitQuarantined(label=exhibit.label)
+    if Flag.CLOCK_SUSPECT in exhibit.flags and not note.strip():
+        return ExplanationNeeded(label=exhibit.label)
     return None
 
 

@@ -35,7 +35,7 @@ def link_exhibits(
 ) -> list[ExhibitLink]:
     """Attach all of `exhibits`, or none; attaching again is the same link.
 
-    Raises AccessDenied, NotFound, ExhibitQuarantined.
+    Raises AccessDenied, NotFound, ExhibitQuarantined, ExplanationNeeded.
     """
     access.require(by, Act.EXHIBIT_LINK)
     if not access.allows(by, Act.INSPECTION_VIEW, reach_of(inspection)):

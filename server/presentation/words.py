@@ -152,6 +152,9 @@ PROBLEMS = {
     "exhibit_quarantined": _l(
         "An exhibit in quarantine cannot be linked: its digests differ. Take it off the selection."
     ),
+    "explanation_needed": _l(
+        "A recorder's clock was ahead of ours. Say in the note why the recording belongs there."
+    ),
     "already_checked_out": _l("The recorder is checked out already. Check it in first."),
     "not_checked_out": _l("The recorder is not checked out."),
     "checkout_overlaps": _l("Another check-out of this recorder covers part of that time."),

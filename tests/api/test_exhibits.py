@@ -77,6 +77,18 @@ def test_all_are_attached_or_none(office: Office) -> None:
     assert office.kinds(good) == ["exhibit:sealed"]
 
 
+def test_a_doubtful_clock_is_explained_before_anything_is_attached(office: Office) -> None:
+    office.file_case()
+    doubtful, good = office.exhibit(flags=["clock_suspect"]), office.exhibit()
+    request = {"exhibit_ids": [str(good), str(doubtful)], "case_number": CASE, "note": " "}
+    answer = office.client("handler").post("/api/v1/exhibits/links", json=request)
+    assert (answer.status_code, answer.json["code"]) == (422, "explanation_needed")
+    assert [refused["exhibit"] for refused in answer.json["refused"]] == [str(doubtful)]
+    assert office.kinds(good) == ["exhibit:sealed"]
+    request["note"] = "设备时钟快两小时，与现场笔录核对无误"
+    assert office.client("handler").post("/api/v1/exhibits/links", json=request).status_code == 201
+
+
 @pytest.mark.parametrize(
     ("number", "status"), [("衡东市监罚字〔23〕451号", 422), ("衡东市监罚字〔2023〕452号", 404)]
 )
