@@ -23,6 +23,7 @@ from server.accounts.current import actor_or_none
 from server.accounts.models import Account, Station
 from server.extensions import db
 from server.presentation import words
+from server.presentation.portion import portion
 
 LANGUAGES = {"zh": "中文", "en": "English"}
 
@@ -150,6 +151,7 @@ def _context() -> dict[str, object]:
         "with_arguments": with_arguments,
         "icon": icon,
         "actor_name": actor_name,
+        "portion": portion,
     }
 
 
