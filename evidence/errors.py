@@ -289,3 +289,9 @@ class MediaToolFailed(EvidenceError):
     """The media tool is missing, ran out of time or ran out of memory."""
 
     code = "media_tool_failed"
+
+
+class MediaToolOverran(MediaToolFailed):
+    """The media tool ran out of time or memory on this file."""
+
+    code = "media_tool_overran"

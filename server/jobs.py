@@ -16,7 +16,7 @@ from uuid import UUID
 
 from flask import Flask, current_app
 from huey import MemoryHuey, SqliteHuey
-from huey.api import Huey
+from huey.api import Huey, Task
 from sqlalchemy import select
 
 from evidence import clock
@@ -27,6 +27,7 @@ from evidence.exhibits.reading import read
 from evidence.uploads import receiving
 from evidence.uploads.models import Upload, UploadState
 from server.extensions import db, store
+from server.in_hand import InHand
 from server.unit_of_work import unit_of_work
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,9 @@ log = logging.getLogger(__name__)
 # What has waited so long has lost its job.
 LOST_AFTER = dt.timedelta(seconds=20)
 _SWEPT_AT_ONCE = 200
+# Retries of each task, and its priority: what is not sealed yet goes before any picture.
+_TASKS = {"seal": (5, 10), "read_media": (2, 0)}
+_reading = InHand()
 
 
 def init(app: Flask) -> None:
@@ -46,17 +50,22 @@ def init(app: Flask) -> None:
     else:
         queue = SqliteHuey("zhenglian", filename=str(Path(unquote(parts.path))), fsync=False)
 
-    def within_app(work: Callable[[UUID], None]) -> Callable[[str], None]:
-        def run(identifier: str) -> None:
+    def within_app(work: Callable[[UUID, bool], None]) -> Callable[..., None]:
+        def run(identifier: str, task: Task) -> None:
             with app.app_context():
-                work(UUID(identifier))
+                work(UUID(identifier), task.retries == 0)
 
-        run.__name__ = work.__name__
         return run
 
     tasks = {
-        name: queue.task(retries=5, retry_delay=2, name=name)(within_app(work))
-        for name, work in (("seal", _seal), ("read_media", read_media_now))
+        name: queue.task(
+            retries=_TASKS[name][0],
+            priority=_TASKS[name][1],
+            retry_delay=2,
+            name=name,
+            context=True,
+        )(within_app(work))
+        for name, work in (("seal", _seal), ("read_media", _read_media))
     }
     app.extensions["zhenglian"]["queue"] = queue
     app.extensions["zhenglian"]["tasks"] = tasks
@@ -86,14 +95,23 @@ def read_media(exhibit_id: UUID) -> None:
     _enqueue("read_media", exhibit_id)
 
 
-def _seal(upload_id: UUID) -> None:
+def _seal(upload_id: UUID, last: bool) -> None:
     from server import sealing
 
     sealing.seal_upload(upload_id)
 
 
-def read_media_now(exhibit_id: UUID) -> None:
-    """Read an exhibit with the media tools. Raises MediaToolFailed, StorageError: try again."""
+def _read_media(exhibit_id: UUID, last: bool) -> None:
+    with _reading.take(exhibit_id) as free:
+        if free:
+            read_media_now(exhibit_id, give_up=last)
+
+
+def read_media_now(exhibit_id: UUID, *, give_up: bool = False) -> None:
+    """Read an exhibit with the media tools. Raises MediaToolFailed, StorageError: try again.
+
+    With `give_up`, what takes too much time or memory is written down as unreadable.
+    """
     exhibit = db.session.get(Exhibit, exhibit_id)
     if exhibit is None or exhibit.media_state is not MediaState.PENDING:
         return
@@ -102,21 +120,21 @@ def read_media_now(exhibit_id: UUID) -> None:
     sha256, filename = exhibit.sha256, exhibit.filename
     db.session.rollback()
     with store().local_path(sha256) as path:
-        reading = read(path, filename, store())
+        reading = read(path, filename, store(), give_up=give_up)
     with unit_of_work() as session:
         record_media(session, session.get_one(Exhibit, exhibit_id), reading)
 
 
-def sweep() -> int:
+def sweep(lost_after: dt.timedelta = LOST_AFTER) -> int:
     """Find what a crash left: uploads not sealed, exhibits not read, time that has run out.
 
     How many jobs were started again.
     """
-    now = clock.now()
+    before = clock.now() - lost_after
     session = db.session()
     unsealed = session.scalars(
         select(Upload.id)
-        .where(Upload.state == UploadState.SEALING, Upload.completed_at < now - LOST_AFTER)
+        .where(Upload.state == UploadState.SEALING, Upload.completed_at < before)
         .limit(_SWEPT_AT_ONCE)
     ).all()
     unread = session.scalars(
@@ -124,24 +142,26 @@ def sweep() -> int:
         .where(
             Exhibit.media_state == MediaState.PENDING,
             Exhibit.state == ExhibitState.SEALED,
-            Exhibit.sealed_at < now - LOST_AFTER,
+            Exhibit.sealed_at < before,
         )
         .limit(_SWEPT_AT_ONCE)
     ).all()
     session.rollback()
     for upload_id in unsealed:
         seal(upload_id)
-    for exhibit_id in unread:
-        read_media(exhibit_id)
+    # While others are still in the queue, so may these be.
+    if not queue_of(current_app).pending_count():
+        for exhibit_id in unread:
+            read_media(exhibit_id)
     with unit_of_work() as session:
         expired = receiving.expire(session, store())
     for upload_id in expired:
         store().remove(upload_id)
-    _remove_orphans()
+    _remove_orphans(lost_after)
     return len(unsealed) + len(unread)
 
 
-def _remove_orphans() -> None:
+def _remove_orphans(lost_after: dt.timedelta) -> None:
     """Staging areas whose upload has ended, or was never kept."""
     for upload_id in store().staged():
         upload = db.session.get(Upload, upload_id)
@@ -149,7 +169,7 @@ def _remove_orphans() -> None:
         db.session.rollback()
         if state in (UploadState.RECEIVING, UploadState.SEALING):
             continue
-        if state is None and not _abandoned(upload_id):
+        if state is None and not _abandoned(upload_id, lost_after):
             continue
         try:
             store().remove(upload_id)
@@ -160,7 +180,7 @@ def _remove_orphans() -> None:
 _first_seen: dict[UUID, dt.datetime] = {}
 
 
-def _abandoned(upload_id: UUID) -> bool:
+def _abandoned(upload_id: UUID, lost_after: dt.timedelta) -> bool:
     """Whether a staging area has stood without a row for longer than a creation takes."""
     first = _first_seen.setdefault(upload_id, clock.now())
-    return clock.now() - first > 3 * LOST_AFTER
+    return clock.now() - first > 3 * lost_after

@@ -68,6 +68,7 @@ STATUS: dict[type[e.EvidenceError], int] = {
     e.SignatureInvalid: 422,
     e.MediaUnreadable: 422,
     e.MediaToolFailed: 500,
+    e.MediaToolOverran: 500,
 }
 
 _SPOKEN_5XX = frozenset({"storage_unavailable", "storage_full", "log_not_ready"})

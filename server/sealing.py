@@ -7,7 +7,6 @@ rows; then the staging area goes. Whatever a crash interrupts, the sweep starts 
 from __future__ import annotations
 
 import logging
-import threading
 from uuid import UUID
 
 from evidence.errors import EvidenceError, UploadGone
@@ -16,14 +15,14 @@ from evidence.exhibits.models import ExhibitState
 from evidence.uploads.models import Upload, UploadState
 from server import claimed_case, jobs
 from server.extensions import db, signer, store
+from server.in_hand import InHand
 from server.unit_of_work import unit_of_work
 
 log = logging.getLogger(__name__)
 
 # Reading back so much more takes a fraction of a second.
 AT_ONCE_BYTES = 64 * 1024 * 1024
-_busy: set[UUID] = set()
-_guard = threading.Lock()
+_sealing = InHand()
 
 
 def finish(upload_id: UUID) -> None:
@@ -43,15 +42,9 @@ def seal_upload(upload_id: UUID) -> None:
 
     Raises StorageError.
     """
-    with _guard:
-        if upload_id in _busy:
-            return
-        _busy.add(upload_id)
-    try:
-        _seal(upload_id)
-    finally:
-        with _guard:
-            _busy.discard(upload_id)
+    with _sealing.take(upload_id) as free:
+        if free:
+            _seal(upload_id)
 
 
 def _seal(upload_id: UUID) -> None:

@@ -6,6 +6,7 @@ has forked stops the sequencer, which is then no longer ready, and the server sa
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import os
 import signal
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from flask import Flask
 from huey.consumer import Consumer
 
-from evidence.custody.sequencer import Sequencer
+from evidence.custody.sequencer import BATCH, Sequencer
 from evidence.errors import LogForked
 from server import create_app, jobs
 from server.config import ConfigurationError
@@ -33,8 +34,16 @@ JOB_THREADS = 2
 class Worker:
     """Everything that runs beside the web."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(
+        self,
+        app: Flask,
+        *,
+        sweep_every: float = SWEEP_EVERY,
+        lost_after: dt.timedelta = jobs.LOST_AFTER,
+    ) -> None:
+        """`sweep_every` is in seconds."""
         self._app = app
+        self._sweep_every, self._lost_after = sweep_every, lost_after
         self._stop = threading.Event()
         with app.app_context():
             self._sequencer = Sequencer(
@@ -74,13 +83,13 @@ class Worker:
         self._stop.set()
 
     def _sequence(self) -> None:
-        self._repeat(self._sequencer.run_once, SEQUENCE_EVERY)
+        self._repeat(self._sequencer.run_once, SEQUENCE_EVERY, full=BATCH)
 
     def _sweep(self) -> None:
-        self._repeat(jobs.sweep, SWEEP_EVERY)
+        self._repeat(lambda: jobs.sweep(self._lost_after), self._sweep_every)
 
-    def _repeat(self, act: Callable[[], int], every: float) -> None:
-        """Do `act` until the stop; at once again where it found work."""
+    def _repeat(self, act: Callable[[], int], every: float, full: int | None = None) -> None:
+        """Do `act` until the stop; at once again where it did as much as it can at a time."""
         while not self._stop.is_set():
             found = 0
             try:
@@ -90,9 +99,9 @@ class Worker:
                 log.critical("the custody log contradicts itself: nothing is signed", exc_info=True)
                 self._stop.wait(30)
             except Exception:
-                log.exception("%s failed", act.__qualname__)
+                log.exception("%s failed", threading.current_thread().name)
                 self._stop.wait(1)
-            if not found or act is not self._sequencer.run_once:
+            if full is None or found < full:
                 self._stop.wait(every)
 
 

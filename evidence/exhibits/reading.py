@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from evidence.errors import MediaToolFailed, MediaUnreadable
+from evidence.errors import MediaToolFailed, MediaToolOverran, MediaUnreadable
 from evidence.exhibits.models import MediaState
 from evidence.media import poster, probe, sniff
 from evidence.media.limits import run
@@ -40,12 +40,16 @@ def _version() -> str:
     return " ".join(first.split()[:3])
 
 
-def read(path: Path, filename: str, derivatives: DerivativeStore) -> MediaReading:
+def read(
+    path: Path, filename: str, derivatives: DerivativeStore, *, give_up: bool = False
+) -> MediaReading:
     """Read the bytes at `path`. Never raises for what they contain.
 
     Raises MediaToolFailed where the tool itself failed (missing, out of time or memory): that is
-    worth another attempt, and says nothing of the recording.
+    worth another attempt, and says nothing of the recording. With `give_up`, a tool that ran out
+    of time or memory is what is told of the recording.
     """
+    unreadable = (MediaUnreadable, MediaToolOverran) if give_up else (MediaUnreadable,)
     with path.open("rb") as file:
         head = file.read(sniff.HEAD_BYTES)
     found = sniff.media_type(head)
@@ -62,7 +66,7 @@ def read(path: Path, filename: str, derivatives: DerivativeStore) -> MediaReadin
     tool = probe.PILLOW if photograph else _version()
     try:
         facts = probe.photograph(path) if photograph else probe.recording(path)
-    except MediaUnreadable as error:
+    except unreadable as error:
         return MediaReading(
             state=MediaState.UNREADABLE,
             media_type=found,
@@ -70,8 +74,12 @@ def read(path: Path, filename: str, derivatives: DerivativeStore) -> MediaReadin
             problem=str(error),
             contradicts_name=contradicts,
         )
-    poster_sha256, how, problem = _poster(path, photograph, facts, derivatives)
-    problem = problem or facts.problem
+    poster_sha256: str | None = None
+    how, problem = "", facts.problem
+    try:
+        poster_sha256, how = _poster(path, photograph, facts, derivatives)
+    except unreadable as error:
+        problem = str(error)
     return MediaReading(
         state=MediaState.PARTIAL if problem else MediaState.READ,
         media_type=found,
@@ -89,16 +97,13 @@ def read(path: Path, filename: str, derivatives: DerivativeStore) -> MediaReadin
 
 def _poster(
     path: Path, photograph: bool, facts: probe.Facts, derivatives: DerivativeStore
-) -> tuple[str | None, str, str | None]:
-    """The poster's digest, how it was made, and what stood in the way."""
-    if not photograph and facts.width is None:
-        return None, "", None  # sound alone
-    try:
-        if photograph:
-            content, how = poster.of_photograph(path), "Pillow exif_transpose thumbnail 640"
-        else:
-            content = poster.of_recording(path, facts.duration_ms)
-            how = "ffmpeg thumbnail=24 scale<=640; Pillow JPEG 82"
-    except MediaUnreadable as error:
-        return None, "", str(error)
-    return derivatives.put_derivative(content), how, None
+) -> tuple[str | None, str]:
+    """The poster's digest and how it was made. Raises MediaUnreadable, MediaToolFailed."""
+    if photograph:
+        content, how = poster.of_photograph(path), "Pillow exif_transpose thumbnail 640"
+    elif facts.width is None:
+        return None, ""  # sound alone
+    else:
+        content = poster.of_recording(path, facts.duration_ms)
+        how = "ffmpeg thumbnail=24 scale<=640; Pillow JPEG 82"
+    return derivatives.put_derivative(content), how

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evidence.errors import MediaToolFailed, MediaUnreadable
+from evidence.errors import MediaToolFailed, MediaToolOverran, MediaUnreadable
 
 SECONDS = 60
 MEMORY_BYTES = 2 * 1024**3
@@ -49,7 +49,11 @@ _CONFINED = (
 
 
 def run(command: Sequence[str], *, seconds: float = SECONDS) -> Ran:
-    """Run a media tool. Raises MediaUnreadable where it cannot read, MediaToolFailed otherwise."""
+    """Run a media tool.
+
+    Raises MediaUnreadable where it cannot read, MediaToolOverran where it had to be ended,
+    MediaToolFailed where there is none.
+    """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
         try:
             process = subprocess.Popen(
@@ -68,11 +72,11 @@ def run(command: Sequence[str], *, seconds: float = SECONDS) -> Ran:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            raise MediaToolFailed(f"{command[0]} took more than {seconds:.0f} s.") from None
+            raise MediaToolOverran(f"{command[0]} took more than {seconds:.0f} s.") from None
         complaints.seek(0)
         said = _without_paths(complaints.read(_MESSAGE_BYTES), command)
         if status < 0:
-            raise MediaToolFailed(f"{command[0]} was ended by signal {-status}.")
+            raise MediaToolOverran(f"{command[0]} was ended by signal {-status}.")
         if status:
             raise MediaUnreadable(said.splitlines()[-1] if said else f"{command[0]}: {status}")
         output.seek(0)
