@@ -154,9 +154,7 @@ def sweep(lost_after: dt.timedelta = LOST_AFTER) -> int:
         for exhibit_id in unread:
             read_media(exhibit_id)
     with unit_of_work() as session:
-        expired = receiving.expire(session, store())
-    for upload_id in expired:
-        store().remove(upload_id)
+        receiving.expire(session, store())
     _remove_orphans(lost_after)
     return len(unsealed) + len(unread)
 
