@@ -105,12 +105,13 @@ class Worker:
                 self._stop.wait(every)
 
 
-def main() -> int:
+def main(make: Callable[[Flask], Worker] = Worker) -> int:
+    """Run the worker that `make` makes until a signal ends it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for noisy in ("huey", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
-        worker = Worker(create_app())
+        worker = make(create_app())
     except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2
