@@ -69,6 +69,7 @@ DETAILS: dict[Kind, frozenset[str]] = {
             "filename",
             "size",
             "recorded_at_claim",
+            "recorded_at?",  # as the claim was understood, in UTC
             "recorder_claim",
             "recorder",
             "wearer",

@@ -216,6 +216,7 @@ def _note_acquired(session: Session, upload: Upload, exhibit: Exhibit) -> None:
         filename=exhibit.filename,
         size=exhibit.size,
         recorded_at_claim=exhibit.recorded_at_claim,
+        recorded_at=timestamp(exhibit.recorded_at) if exhibit.recorded_at else None,
         recorder_claim=exhibit.recorder_claim,
         recorder=_text(exhibit.recorder_id),
         wearer=_text(exhibit.officer_id),

@@ -1,13 +1,14 @@
 """Running ffmpeg on bytes that nobody vouches for: bounded in time, memory, output and reach.
 
 No shell, no stdin, no network: the tools get one local file by its absolute path, the `file:`
-prefix in front so that no name can be an option or a URL, and a protocol whitelist that leaves
-them nothing else.
+prefix in front so that no name can be an option or a URL, a protocol whitelist that leaves them
+nothing else, and a format whitelist without playlists, which would name other files.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -29,6 +30,10 @@ class Ran:
 
     output: bytes
     complaints: str
+
+
+# Every format that recorders write, and none that refers to other files.
+FORMATS = "mov,matroska,avi,mpegts,mpeg,wav,mp3,aac,ogg,flac"
 
 
 def local(path: Path) -> str:
@@ -54,6 +59,9 @@ def run(command: Sequence[str], *, seconds: float = SECONDS) -> Ran:
     Raises MediaUnreadable where it cannot read, MediaToolOverran where it had to be ended,
     MediaToolFailed where there is none.
     """
+    # prlimit would report it as the tool's own failure, as if the recording were to blame.
+    if shutil.which(command[0]) is None:
+        raise MediaToolFailed(f"{command[0]} is not installed.")
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
         try:
             process = subprocess.Popen(

@@ -13,12 +13,12 @@ import PIL
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from evidence.errors import MediaUnreadable
-from evidence.media.limits import local, run
+from evidence.media.limits import FORMATS, local, run
 
 # A photograph of more pixels is not opened: a few kilobytes can unpack to gigabytes.
 Image.MAX_IMAGE_PIXELS = 200_000_000
 PILLOW = f"Pillow {PIL.__version__}"
-_WHITELIST = {"protocol_whitelist": "file"}
+_WHITELIST = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
 _LONGEST_TEXT = 500
 
 
@@ -38,7 +38,7 @@ def recording(path: Path) -> Facts:
     """Facts of a video or sound recording. Raises MediaUnreadable, MediaToolFailed."""
     command = [
         "ffprobe", "-v", "error", "-hide_banner", "-protocol_whitelist", "file",
-        "-show_format", "-show_streams", "-of", "json", local(path),
+        "-format_whitelist", FORMATS, "-show_format", "-show_streams", "-of", "json", local(path),
     ]  # fmt: skip
     ran = run(command)
     try:
@@ -112,7 +112,8 @@ def open_photograph(path: Path) -> Image.Image:
         Image.DecompressionBombError,
         Image.DecompressionBombWarning,
     ) as error:
-        raise MediaUnreadable(str(error)[:_LONGEST_TEXT]) from None
+        said = str(error).replace(repr(str(path)), "the file")
+        raise MediaUnreadable(said[:_LONGEST_TEXT]) from None
 
 
 def photograph(path: Path) -> Facts:
