@@ -6,9 +6,11 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from evidence.exhibits.contradictions import Member
 from evidence.exhibits.flags import Flag
 from evidence.exhibits.linking import MAX_AT_ONCE, MAX_NOTE
 from evidence.exhibits.models import ExhibitState, MediaState
+from schemas.custody import EventResponse
 from schemas.members import Moment, PageQuery, Text, page_of
 from schemas.people import OfficerName, UnitName
 
@@ -76,6 +78,20 @@ class ExhibitResponse(ExhibitListed):
     custodian = fields.String()
     digests = fields.Function(lambda exhibit: Digests().dump(exhibit))
     media_facts = fields.Dict(allow_none=True)
+
+
+class ContradictionResponse(Schema):
+    member = fields.Enum(Member, by_value=True)
+    row = fields.String(allow_none=True, metadata={"description": "as the database has it now"})
+    log = fields.String(allow_none=True, metadata={"description": "as the events committed to it"})
+
+
+class CustodyResponse(Schema):
+    events = fields.List(fields.Nested(EventResponse))
+    contradictions = fields.List(
+        fields.Nested(ContradictionResponse),
+        metadata={"description": "where the exhibit's row is not what its events say"},
+    )
 
 
 class ExhibitQuery(PageQuery):

@@ -19,9 +19,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from evidence.people.actor import SYSTEM, Role, Via
+from evidence.people.actor import SYSTEM, Actor, ActorType, Role, Via
 from evidence.people.models import Certificate, Officer, Unit, UnitKind
-from evidence.recorders.models import Checkout, Recorder
+from evidence.recorders import ledger
+from evidence.recorders.models import Recorder
 from evidence.recorders.names import recorder_key
 from evidence.sqlite import prepare
 from server import create_app
@@ -145,15 +146,18 @@ def _employ(session: Session, bureau: Bureau) -> None:
         bureau.officers[who] = officer.id
         _open_account(session, bureau, who, role, officer.id)
     _open_account(session, bureau, "administrator", Role.ADMINISTRATOR, None)
-    session.add(
-        Checkout(
-            recorder_id=bureau.recorders["HD-012"],
-            officer_id=bureau.officers["street_officer"],
-            unit_id=bureau.units["street"],
-            checked_out_at=DUTY,
-            checked_in_at=DUTY + dt.timedelta(hours=10),
-        )
+    recorder = session.get_one(Recorder, bureau.recorders["HD-012"])
+    wearer = session.get_one(Officer, bureau.officers["street_officer"])
+    by = Actor(
+        type=ActorType.OFFICER,
+        id=wearer.id,
+        via=Via.CONSOLE,
+        name=wearer.name,
+        roles=frozenset({Role.OFFICER}),
+        unit_id=wearer.unit_id,
     )
+    ledger.check_out(session, recorder, wearer, by, at=DUTY)
+    ledger.check_in(session, recorder, by, at=DUTY + dt.timedelta(hours=10))
     station = create_station(session, "采集站", None, SYSTEM)
     bureau.station_id = station.id
     bureau.tokens["station"] = tokens.issue(session, TokenKind.STATION, station, SYSTEM)[1]

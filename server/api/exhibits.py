@@ -13,16 +13,16 @@ import evidence.cases.linking
 import evidence.inspections.finding
 import evidence.inspections.linking
 from evidence.errors import NotFound
-from evidence.exhibits import finding, linking, viewing
+from evidence.exhibits import contradictions, finding, linking, viewing
 from evidence.exhibits.finding import Filters
 from evidence.exhibits.models import Exhibit, ExhibitLink
 from evidence.exhibits.timeline import timeline
 from evidence.paging import Page
 from evidence.people.access import Act
 from evidence.people.actor import Actor
-from schemas.custody import EventResponse
 from schemas.exhibits import (
     BulkLinkRequest,
+    CustodyResponse,
     ExhibitPage,
     ExhibitQuery,
     ExhibitResponse,
@@ -61,11 +61,14 @@ def one(exhibit_id: UUID) -> Exhibit:
 
 
 @blp.get("/<uuid:exhibit_id>/custody")
-@blp.response(200, EventResponse(many=True))
-def custody(exhibit_id: UUID) -> Any:
-    """Every event of the exhibit, in the order of the log."""
-    exhibit = finding.allowed(db.session(), exhibit_id, current_actor(), Act.CUSTODY_VIEW)
-    return timeline(db.session(), [exhibit.id])
+@blp.response(200, CustodyResponse)
+def custody(exhibit_id: UUID) -> dict[str, object]:
+    """Every event of the exhibit, in the order of the log, and where its row contradicts them."""
+    session = db.session()
+    exhibit = finding.allowed(session, exhibit_id, current_actor(), Act.CUSTODY_VIEW)
+    entries = timeline(session, [exhibit.id])
+    found = contradictions.look_into(session, exhibit, [entry.event for entry in entries])
+    return {"events": entries, "contradictions": found}
 
 
 @blp.post("/<uuid:exhibit_id>/links")

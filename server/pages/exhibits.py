@@ -16,7 +16,7 @@ from evidence.cases import finding as cases
 from evidence.cases import linking as case_linking
 from evidence.cases.models import Case
 from evidence.errors import EvidenceError, InvalidInput, NotFound
-from evidence.exhibits import finding, linking, viewing
+from evidence.exhibits import contradictions, finding, linking, viewing
 from evidence.exhibits.finding import Filters
 from evidence.exhibits.flags import Flag
 from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState, MediaState
@@ -33,6 +33,7 @@ from evidence.recorders.models import Recorder
 from evidence.uploads.models import Upload
 from server.accounts.current import current_actor, require_login
 from server.extensions import db
+from server.presentation.contradicting import with_names
 from server.presentation.presenting import error_words, with_arguments
 from server.unit_of_work import unit_of_work
 
@@ -187,14 +188,17 @@ def _one(exhibit: Exhibit, actor: Actor, error: str = "", number: str = "", note
         else session.get(Inspection, link.inspection_id)
         for link in exhibit.links
     }
+    entries = timeline(session, [exhibit.id]) if Act.CUSTODY_VIEW in acts else None
+    found = contradictions.look_into(session, exhibit, [e.event for e in entries or ()])
     return render_template(
         "exhibits/one.html",
         exhibit=exhibit,
         acts=acts,
-        checkout=checkout,
+        checkout=checkout if checkout and checkout.officer_id == exhibit.officer_id else None,
         upload=upload,
         targets=targets,
-        entries=timeline(session, [exhibit.id]) if Act.CUSTODY_VIEW in acts else None,
+        entries=entries,
+        contradictions=with_names(session, found) if entries is not None else [],
         error=error,
         number=number,
         note=note,

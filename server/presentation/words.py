@@ -6,6 +6,7 @@ from flask_babel import lazy_gettext as _l
 
 from evidence.cases.models import Sector, Stage
 from evidence.custody.kinds import Kind
+from evidence.exhibits.contradictions import Member
 from evidence.exhibits.flags import Flag
 from evidence.exhibits.models import ExhibitState, MediaState
 from evidence.inspections.models import InspectionResult
@@ -69,6 +70,34 @@ FLAGS = {
     Flag.CONTENT_MISMATCH: _l("The content is not what the file name says"),
     Flag.DIGEST_UNCLAIMED: _l("The source sent no digest of its own"),
     Flag.CASE_UNKNOWN: _l("The case named at the source was not found, or could not be linked"),
+}
+# What of an exhibit is not as the log has it.
+MEMBERS = {
+    Member.HISTORY: _l("The history itself: an event is missing, there twice, or altered"),
+    Member.STATE: _l("State"),
+    Member.LABEL: _l("Label"),
+    Member.UPLOAD: _l("Upload"),
+    Member.FILENAME: _l("File name"),
+    Member.SIZE: _l("Size in bytes"),
+    Member.SHA256: _l("Digest"),
+    Member.SHA256_CLAIM: _l("Digest at the source"),
+    Member.SHA256_RECEIVED: _l("Digest as received"),
+    Member.SHA256_READ_BACK: _l("Digest read back from storage"),
+    Member.SEGMENTS: _l("Digest of the segments"),
+    Member.RECORDED_AT: _l("Recorded, by the device"),
+    Member.RECORDED_AT_CLAIM: _l("Recording time as claimed"),
+    Member.RECORDER: _l("Recorder"),
+    Member.RECORDER_CLAIM: _l("Recorder as claimed"),
+    Member.WEARER: _l("Wearer"),
+    Member.UNIT: _l("Unit"),
+    Member.RECEIVED_AT: _l("Received"),
+    Member.SEALED_AT: _l("Sealed"),
+    Member.FLAGS: _l("To be looked at"),
+    Member.MEDIA_TYPE: _l("Type"),
+    Member.MEDIA_STATE: _l("What the media tools said"),
+    Member.POSTER: _l("Digest of the poster"),
+    Member.LINKS: _l("Links"),
+    Member.LEDGER: _l("Wearer, against the events of the recorder's ledger"),
 }
 STAGES = {
     Stage.FILED: _l("Filed"),

@@ -1,0 +1,269 @@
+"""Where an exhibit's row says something else than its events committed to.
+
+Lists, filters and pages show rows, and whoever holds the database can change a row; the events
+are under the signed log. Trusts the events given for what they say: whether they are those that
+were signed is for evidence.custody.reading and the proof. Pure, but for `look_into`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from evidence.custody.append import timestamp
+from evidence.custody.kinds import Kind
+from evidence.custody.reading import RecordedEvent, events_of
+from evidence.exhibits.flags import Flag
+from evidence.exhibits.models import Exhibit, ExhibitLink, MediaState
+
+# The row's sealed_at and its event's time are read from the clock one after the other.
+_ONE_TRANSACTION = dt.timedelta(minutes=1)
+# Doubts that are found after the acquisition; every other is in its event.
+_FOUND_LATER = frozenset({Flag.CASE_UNKNOWN.value, Flag.CONTENT_MISMATCH.value})
+
+
+class Member(enum.StrEnum):
+    """What contradicts: a member of the exhibit, its history, its links, or the ledger."""
+
+    HISTORY = "history"  # an event is missing, there twice, or altered
+    STATE = "state"
+    LABEL = "label"
+    UPLOAD = "upload"
+    FILENAME = "filename"
+    SIZE = "size"
+    SHA256 = "sha256"
+    SHA256_CLAIM = "sha256_claim"
+    SHA256_RECEIVED = "sha256_received"
+    SHA256_READ_BACK = "sha256_read_back"
+    SEGMENTS = "segments_sha256"
+    RECORDED_AT = "recorded_at"
+    RECORDED_AT_CLAIM = "recorded_at_claim"
+    RECORDER = "recorder"
+    RECORDER_CLAIM = "recorder_claim"
+    WEARER = "wearer"
+    UNIT = "unit"
+    RECEIVED_AT = "received_at"
+    SEALED_AT = "sealed_at"
+    FLAGS = "flags"
+    MEDIA_TYPE = "media_type"
+    MEDIA_STATE = "media_state"
+    POSTER = "poster_sha256"
+    LINKS = "links"
+    LEDGER = "ledger"  # the events of the recorder's ledger name another wearer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contradiction:
+    """One member, as the row has it and as the log has it; None where one has nothing."""
+
+    member: Member
+    row: str | None
+    log: str | None
+
+
+def look_into(
+    session: Session, exhibit: Exhibit, events: Sequence[RecordedEvent]
+) -> list[Contradiction]:
+    """Every contradiction of `exhibit` with `events`, all of its own, and its recorder's."""
+    recorder = _recorder(events)
+    ledger = events_of(session, [recorder]) if recorder else []
+    return contradictions(exhibit, events, ledger)
+
+
+def _recorder(events: Sequence[RecordedEvent]) -> UUID | None:
+    acquired = _only(events, Kind.EXHIBIT_ACQUIRED)
+    said = acquired.details.get("recorder") if acquired else None
+    try:
+        return UUID(said) if isinstance(said, str) else None
+    except ValueError:
+        return None
+
+
+def contradictions(
+    exhibit: Exhibit, events: Sequence[RecordedEvent], ledger: Sequence[RecordedEvent] = ()
+) -> list[Contradiction]:
+    """What differs: the history first, then members in the order of the events, links, ledger.
+
+    `events` are all of the exhibit's and `ledger` all of its recorder's, in the order of the log.
+    """
+    acquired = _only(events, Kind.EXHIBIT_ACQUIRED)
+    settled = _only(events, Kind.EXHIBIT_SEALED) or _only(events, Kind.EXHIBIT_QUARANTINED)
+    found = [*_history(events)]
+    if acquired:
+        found += _differing(_acquired_row(exhibit), acquired.details)
+        found += _flags(exhibit, acquired.details.get("flags"))
+    if settled:
+        found += _settled(exhibit, settled)
+    found += _media(exhibit, events)
+    found += _links(exhibit, events)
+    if acquired:
+        found += _ledger(acquired, ledger)
+    return list(dict.fromkeys(found))
+
+
+def _only(events: Iterable[RecordedEvent], kind: Kind) -> RecordedEvent | None:
+    return next((event for event in events if event.kind == kind.value), None)
+
+
+def _history(events: Sequence[RecordedEvent]) -> Iterator[Contradiction]:
+    """It begins with one exhibit:acquired; one event says what became of it; none is altered."""
+    kinds = Counter(event.kind for event in events)
+    wanted = (
+        (Kind.EXHIBIT_ACQUIRED, kinds[Kind.EXHIBIT_ACQUIRED.value]),
+        (
+            Kind.EXHIBIT_SEALED,
+            kinds[Kind.EXHIBIT_SEALED.value] + kinds[Kind.EXHIBIT_QUARANTINED.value],
+        ),
+    )
+    for kind, count in wanted:
+        if count != 1:
+            yield Contradiction(member=Member.HISTORY, row=None, log=f"{kind.value} × {count}")
+    for event in events:
+        if event.state == "altered":
+            altered = f"{event.kind} ({event.position})"
+            yield Contradiction(member=Member.HISTORY, row=altered, log=None)
+
+
+def _acquired_row(exhibit: Exhibit) -> dict[Member, Any]:
+    """The row in the words of exhibit:acquired."""
+    return {
+        Member.LABEL: exhibit.label,
+        Member.UPLOAD: exhibit.upload_id,
+        Member.FILENAME: exhibit.filename,
+        Member.SIZE: exhibit.size,
+        Member.RECORDED_AT_CLAIM: exhibit.recorded_at_claim,
+        Member.RECORDED_AT: exhibit.recorded_at,
+        Member.RECORDER_CLAIM: exhibit.recorder_claim,
+        Member.RECORDER: exhibit.recorder_id,
+        Member.WEARER: exhibit.officer_id,
+        Member.UNIT: exhibit.unit_id,
+        Member.RECEIVED_AT: exhibit.received_at,
+        Member.SHA256_CLAIM: exhibit.sha256_claim,
+    }
+
+
+def _settled(exhibit: Exhibit, event: RecordedEvent) -> Iterator[Contradiction]:
+    """The row against exhibit:sealed or exhibit:quarantined."""
+    sealed = event.kind == Kind.EXHIBIT_SEALED.value
+    yield from _one(Member.STATE, exhibit.state.value, "sealed" if sealed else "quarantined")
+    row = {
+        Member.SIZE: exhibit.size,
+        Member.SHA256_CLAIM: exhibit.sha256_claim,
+        Member.SHA256_RECEIVED: exhibit.sha256_received,
+        Member.SEGMENTS: exhibit.segments_digest,
+    }
+    yield from _differing(row, event.details)
+    digest = event.details.get("sha256" if sealed else "sha256_read_back")
+    yield from _one(Member.SHA256, exhibit.sha256, digest)
+    yield from _one(Member.SHA256_READ_BACK, exhibit.sha256_read_back, digest)
+    at = exhibit.sealed_at
+    if sealed and (at is None or abs(at - event.at) > _ONE_TRANSACTION):
+        yield from _one(Member.SEALED_AT, at, timestamp(event.at))
+
+
+def _differing(row: dict[Member, Any], said: Any) -> Iterator[Contradiction]:
+    """Of the members that the event has, those that the row has otherwise."""
+    for member, value in row.items():
+        if member.value in said:
+            yield from _one(member, value, said[member.value])
+
+
+def _one(member: Member, row: Any, log: Any) -> Iterator[Contradiction]:
+    row, log = _text(row), _text(log)
+    if row != log:
+        yield Contradiction(member=member, row=row, log=log)
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    return timestamp(value) if isinstance(value, dt.datetime) else str(value)
+
+
+def _flags(exhibit: Exhibit, said: Any) -> Iterator[Contradiction]:
+    """No doubt of the acquisition was taken off, and none is there that it did not have."""
+    had, has = set(said if isinstance(said, list) else []), set(exhibit.flags or [])
+    if not had <= has or has - had - _FOUND_LATER:
+        yield from _one(Member.FLAGS, ", ".join(sorted(has)), ", ".join(sorted(had)))
+
+
+def _media(exhibit: Exhibit, events: Sequence[RecordedEvent]) -> Iterator[Contradiction]:
+    """What a browser is told that the bytes are, and the picture that stands for them."""
+    probed = _only(events, Kind.EXHIBIT_PROBED)
+    if probed is None:
+        yield from _one(Member.MEDIA_STATE, exhibit.media_state.value, MediaState.PENDING.value)
+        return
+    said = probed.details
+    yield from _one(Member.MEDIA_STATE, exhibit.media_state.value, said.get("media_state"))
+    yield from _one(Member.MEDIA_TYPE, exhibit.media_type, said.get("media_type"))
+    yield from _one(Member.POSTER, exhibit.poster_sha256, said.get("poster_sha256"))
+
+
+def _links(exhibit: Exhibit, events: Sequence[RecordedEvent]) -> Iterator[Contradiction]:
+    """Every link that was made has its row, as it was made and as it was ended, and no other."""
+    rows = Counter(_link_row(link) for link in exhibit.links)
+    said = Counter(_links_said(events))
+    for link in rows - said:
+        yield Contradiction(member=Member.LINKS, row=" · ".join(filter(None, link)), log=None)
+    for link in said - rows:
+        yield Contradiction(member=Member.LINKS, row=None, log=" · ".join(filter(None, link)))
+
+
+# What it is linked to, by whom, with which note and digest; by whom it was taken off, and why.
+_Link = tuple[str, str, str, str, str, str]
+
+
+def _link_row(link: ExhibitLink) -> _Link:
+    kind = "case" if link.case_id else "inspection"
+    return (
+        f"{kind} {link.case_id or link.inspection_id}",
+        str(link.linked_by),
+        link.note,
+        link.sha256_at_link,
+        str(link.unlinked_by) if link.unlinked_at else "",
+        link.unlink_reason or "",
+    )
+
+
+def _links_said(events: Sequence[RecordedEvent]) -> list[_Link]:
+    open_links: dict[str, _Link] = {}
+    ended: list[_Link] = []
+    for event in events:
+        d = event.details
+        target = f"{d.get('to')} {d.get('id')}"
+        if event.kind == Kind.EXHIBIT_LINKED.value:
+            made = (target, str(event.actor_id), str(d.get("note")), str(d.get("sha256")), "", "")
+            open_links[target] = made
+        elif event.kind == Kind.EXHIBIT_UNLINKED.value:
+            before = open_links.pop(target, (target, "", "", "", "", ""))
+            ended.append((*before[:4], str(event.actor_id), str(d.get("reason"))))
+    return [*ended, *open_links.values()]
+
+
+def _ledger(acquired: RecordedEvent, ledger: Sequence[RecordedEvent]) -> Iterator[Contradiction]:
+    """The wearer is whom the events of the ledger named when the recording was acquired."""
+    said = acquired.details
+    if not said.get("recorder") or not isinstance(at := said.get("recorded_at"), str):
+        return
+    known = [event for event in ledger if event.position < acquired.position]
+    yield from _one(Member.LEDGER, said.get("wearer"), worn_by(known, at))
+
+
+def worn_by(ledger: Sequence[RecordedEvent], at: str) -> str | None:
+    """Who had the recorder at `at` (RFC 3339 as in events), by the events of its ledger."""
+    wearer: str | None = None
+    for event in ledger:
+        if str(event.details.get("at")) > at:
+            continue
+        if event.kind == Kind.RECORDER_CHECKED_OUT.value:
+            wearer = _text(event.details.get("officer"))
+        elif event.kind == Kind.RECORDER_CHECKED_IN.value:
+            wearer = None
+    return wearer
