@@ -23,6 +23,14 @@ from tests.bureau import Bureau
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 60
+_BRISK_WORKER = """
+import datetime as dt
+from server.worker import Worker, main
+def brisk(app):
+    print("a worker begins", flush=True)
+    return Worker(app, sweep_every=0.2, lost_after=dt.timedelta(seconds=1))
+main(brisk)
+"""
 
 
 def free_port() -> int:
@@ -60,11 +68,15 @@ class LiveServer:
 
     def start_web(self) -> None:
         """Return when it answers."""
-        self._start("web", "server.serve", "--port", str(self.port))
+        self._start("web", "-m", "server.serve", "--port", str(self.port))
         self._until_it_answers("/healthz")
 
     def start_worker(self) -> None:
-        self._start("worker", "server.worker")
+        self._start("worker", "-m", "server.worker")
+
+    def start_brisk_worker(self) -> None:
+        """A worker that looks for lost work after a second, not after twenty."""
+        self._start("worker", "-c", _BRISK_WORKER)
 
     def start(self) -> None:
         """Start what is not running, and return when /readyz says 200."""
@@ -113,7 +125,7 @@ class LiveServer:
     def _start(self, name: str, *command: str) -> None:
         with (self.data.parent / f"{name}.out").open("ab") as out:
             self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", *command],
+                [sys.executable, *command],
                 cwd=ROOT,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
