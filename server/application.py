@@ -12,7 +12,17 @@ from flask import Flask, request
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from server import access_log, config, csrf, extensions, headers, jobs, metrics, problems
+from server import (
+    access_log,
+    config,
+    csrf,
+    extensions,
+    headers,
+    jobs,
+    metrics,
+    plain_routes,
+    problems,
+)
 from server.openapi import Api
 from server.presentation import presenting
 
@@ -68,4 +78,5 @@ def create_app(environ: Mapping[str, str] | None = None, **overrides: object) ->
                 api.register_blueprint(blp)
             elif blp is not None:
                 app.register_blueprint(blp)
+    plain_routes.describe(app, api)
     return app

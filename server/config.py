@@ -101,7 +101,11 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def prepare_data(settings: Settings) -> None:
-    """Make the data folder, for its owner alone. Raises ConfigurationError."""
+    """Make the data folder, for its owner alone, and so whatever this process makes from now on.
+
+    Raises ConfigurationError.
+    """
+    os.umask(0o077)
     try:
         for folder in (settings.data, settings.data / "keys"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

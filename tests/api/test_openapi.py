@@ -12,12 +12,28 @@ from tests.api.office import Office
 def test_every_noun_is_in_the_description(office: Office) -> None:
     spec = office.client().get("/api/openapi.json").json
     assert spec["openapi"] == "3.1.0"
-    for noun in ("exhibits", "cases", "inspections", "recorders", "officers", "units"):
+    for noun in ("exhibits", "cases", "inspections", "recorders", "officers", "units", "uploads"):
         assert f"/api/v1/{noun}" in spec["paths"], noun
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
             if method != "parameters":
                 assert operation.get("summary"), (method, path)
+
+
+def test_every_route_of_the_api_is_described(office: Office) -> None:
+    described = {
+        (re.sub(r"{\w+}", "*", path), method.upper())
+        for path, operations in office.client().get("/api/openapi.json").json["paths"].items()
+        for method in operations
+    }
+    own = {
+        (re.sub(r"<[^>]+>", "*", rule.rule), method)
+        for rule in office.app.url_map.iter_rules()
+        if rule.rule.startswith(("/api/v1/", "/log/", "/healthz", "/readyz", "/metrics"))
+        and not rule.rule.endswith("<path:anything>")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert own - described == set()
 
 
 def test_the_documentation_page_needs_nothing_from_elsewhere(office: Office) -> None:
