@@ -25,6 +25,7 @@ _unsequenced = Gauge(
 _size = Gauge("zhenglian_log_size", "Leaves under the signed checkpoint", registry=REGISTRY)
 _queued = Gauge("zhenglian_jobs_queued", "Jobs that wait for the worker", registry=REGISTRY)
 _free = Gauge("zhenglian_store_free_bytes", "Room left in the store", registry=REGISTRY)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def refresh() -> None:
@@ -54,7 +55,9 @@ def _begin() -> None:
 
 def _count(response: Response) -> Response:
     route = request.url_rule.rule if request.url_rule else "(none)"
-    _requests.labels(route, request.method, response.status_code).inc()
+    # Whatever word a stranger sends as a method, it makes no series of its own.
+    method = request.method if request.method in _METHODS else "(other)"
+    _requests.labels(route, method, response.status_code).inc()
     if "began" in g:
         _seconds.labels(route).observe(time.perf_counter() - g.began)
     return response
