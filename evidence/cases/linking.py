@@ -43,8 +43,12 @@ def link_exhibits(
 
 
 def unlink(session: Session, link: ExhibitLink, by: Actor, reason: str) -> ExhibitLink:
-    """Take an exhibit off its case. Raises AccessDenied, CaseArchived, InvalidInput."""
+    """Take an exhibit off its case, which only who sees the case may do.
+
+    Raises AccessDenied, CaseArchived, InvalidInput.
+    """
     case = session.get_one(Case, link.case_id)
+    access.require(by, Act.CASE_VIEW, reach_of(case))
     _refuse_archived(case, by)
     return linking.detach(session, link, by, reason, number=case.number)
 

@@ -44,5 +44,10 @@ def link_exhibits(
 
 
 def unlink(session: Session, link: ExhibitLink, by: Actor, reason: str) -> ExhibitLink:
-    """Take an exhibit off its inspection. Raises AccessDenied, InvalidInput."""
+    """Take an exhibit off its inspection, which only who sees the inspection may do.
+
+    Raises AccessDenied, InvalidInput.
+    """
+    inspection = session.get_one(Inspection, link.inspection_id)
+    access.require(by, Act.INSPECTION_VIEW, reach_of(inspection))
     return linking.detach(session, link, by, reason)
