@@ -93,7 +93,9 @@ DETAILS: dict[Kind, frozenset[str]] = {
             "differed",
         }
     ),
-    Kind.EXHIBIT_RECEIVED_AGAIN: frozenset({"upload", "filename", "recorder_claim", "sha256"}),
+    Kind.EXHIBIT_RECEIVED_AGAIN: frozenset(
+        {"upload", "filename", "recorder_claim", "recorded_at_claim?", "sha256"}
+    ),
     Kind.EXHIBIT_PROBED: frozenset(
         {"media_type", "media_state", "tool", "poster_sha256?", "poster_arguments?", "problem?"}
     ),

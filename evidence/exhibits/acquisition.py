@@ -135,12 +135,7 @@ def _register(
     """The exhibit's row, its segments and exhibit:acquired."""
     now = clock.now()
     received_at = upload.completed_at or now
-    reading = claims.read(
-        filename=upload.filename,
-        recorder_claim=upload.recorder_claim,
-        recorded_at_claim=upload.recorded_at_claim,
-        received_at=received_at,
-    )
+    reading = _read_claims(upload, now)
     exhibit = Exhibit(
         id=_exhibit_id(upload),
         label=_label(session, now),
@@ -165,6 +160,8 @@ def _register(
     flags = set(reading.flags) | _find_wearer(session, exhibit, reading, upload)
     if upload.sha256_claim is None:
         flags.add(Flag.DIGEST_UNCLAIMED)
+    if upload.actor_type == ActorType.OFFICER.value and upload.unit_id != exhibit.unit_id:
+        flags.add(Flag.SENT_FROM_ELSEWHERE)
     exhibit.flags = sorted(flag.value for flag in flags)
     session.add(exhibit)
     session.flush()
@@ -172,6 +169,15 @@ def _register(
     upload.exhibit_id = exhibit.id
     _note_acquired(session, upload, exhibit)
     return exhibit
+
+
+def _read_claims(upload: Upload, now: dt.datetime) -> claims.Reading:
+    return claims.read(
+        filename=upload.filename,
+        recorder_claim=upload.recorder_claim,
+        recorded_at_claim=upload.recorded_at_claim,
+        received_at=upload.completed_at or now,
+    )
 
 
 def _label(session: Session, now: dt.datetime) -> str:
@@ -278,12 +284,24 @@ def _receive_again(
         upload=str(upload.id),
         filename=upload.filename,
         recorder_claim=upload.recorder_claim,
+        recorded_at_claim=upload.recorded_at_claim,
         sha256=known.sha256,
     )
+    if _differently_claimed(session, upload, known):
+        known.flags = sorted({*known.flags, Flag.CLAIMS_DIFFER.value})
     upload.state = UploadState.DUPLICATE
     upload.exhibit_id = known.id
     upload.receipt = _receipt(signer, upload, known)
     return known
+
+
+def _differently_claimed(session: Session, upload: Upload, known: Exhibit) -> bool:
+    """Whether the source names another recorder or time: who came first may have lied."""
+    reading = _read_claims(upload, clock.now())
+    recorder = find_by_number(session, reading.recorder) if reading.recorder else None
+    other_recorder = reading.recorder and (recorder.id if recorder else None) != known.recorder_id
+    other_time = reading.recorded_at and reading.recorded_at != known.recorded_at
+    return bool(other_recorder or other_time)
 
 
 def _receipt(signer: Signer, upload: Upload, exhibit: Exhibit) -> str:

@@ -26,7 +26,9 @@ from evidence.exhibits.models import Exhibit, ExhibitLink, MediaState
 # The row's sealed_at and its event's time are read from the clock one after the other.
 _ONE_TRANSACTION = dt.timedelta(minutes=1)
 # Doubts that are found after the acquisition; every other is in its event.
-_FOUND_LATER = frozenset({Flag.CASE_UNKNOWN.value, Flag.CONTENT_MISMATCH.value})
+_FOUND_LATER = frozenset(
+    flag.value for flag in (Flag.CASE_UNKNOWN, Flag.CLAIMS_DIFFER, Flag.CONTENT_MISMATCH)
+)
 
 
 class Member(enum.StrEnum):

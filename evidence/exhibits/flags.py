@@ -20,4 +20,6 @@ class Flag(enum.StrEnum):
     WEARER_UNKNOWN = "wearer_unknown"  # no check-out covers the recording time
     CONTENT_MISMATCH = "content_mismatch"  # not what its name or type says
     DIGEST_UNCLAIMED = "digest_unclaimed"  # the source sent no digest of its own
+    CLAIMS_DIFFER = "claims_differ"  # same bytes again, other recorder or time
+    SENT_FROM_ELSEWHERE = "sent_from_elsewhere"  # by an officer who is not of the exhibit's unit
     CASE_UNKNOWN = "case_unknown"  # the case named at the source was not found, or not linkable

@@ -69,6 +69,8 @@ FLAGS = {
     Flag.WEARER_UNKNOWN: _l("No check-out covers the recording time: wearer unknown"),
     Flag.CONTENT_MISMATCH: _l("The content is not what the file name says"),
     Flag.DIGEST_UNCLAIMED: _l("The source sent no digest of its own"),
+    Flag.CLAIMS_DIFFER: _l("The same bytes came again with another recorder or recording time"),
+    Flag.SENT_FROM_ELSEWHERE: _l("Sent in by an officer of another unit"),
     Flag.CASE_UNKNOWN: _l("The case named at the source was not found, or could not be linked"),
 }
 # What of an exhibit is not as the log has it.
