@@ -100,12 +100,12 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     )
 
 
-def prepare_data(settings: Settings) -> None:
-    """Make the data folder, for its owner alone, and so whatever this process makes from now on.
+# What our processes make is nobody's outside their group.
+UMASK = 0o027
 
-    Raises ConfigurationError.
-    """
-    os.umask(0o077)
+
+def prepare_data(settings: Settings) -> None:
+    """Make the data folder, for its owner alone. Raises ConfigurationError."""
     try:
         for folder in (settings.data, settings.data / "keys"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

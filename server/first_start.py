@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from evidence.errors import InvalidInput
 from evidence.people.actor import Role
-from server import create_app, migrate
+from server import config, create_app, migrate
 from server.accounts.creation import create_account
 from server.accounts.models import Account
 from server.accounts.secret_files import keep_secret
@@ -106,6 +106,7 @@ def main() -> int:
     parser.add_argument("--url", required=True)
     parser.add_argument("--demo", action="store_true")
     chosen = parser.parse_args()
+    os.umask(config.UMASK)
     try:
         migrate.to_present()
         with create_app().app_context():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,6 +57,7 @@ def to_present(environ: Mapping[str, str] | None = None) -> None:
 
 
 def main() -> int:
+    os.umask(config.UMASK)
     try:
         to_present()
     except config.ConfigurationError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
 
 from gunicorn.app.base import BaseApplication
@@ -54,6 +55,7 @@ def options(host: str, port: int) -> dict[str, object]:
         "graceful_timeout": 5,
         "keepalive": 30,
         "worker_tmp_dir": "/dev/shm",  # noqa: S108  (its heart-beat must not touch the disk)
+        "umask": config.UMASK,
         "proc_name": "zhenglian-web",
         "loglevel": "warning",
         "accesslog": None,
@@ -70,6 +72,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8080)
     chosen = parser.parse_args()
     sys.argv[1:] = []
+    os.umask(config.UMASK)
     try:
         settings = config.read()
         config.prepare_data(settings)

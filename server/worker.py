@@ -20,7 +20,7 @@ from huey.consumer import Consumer
 
 from evidence.custody.sequencer import BATCH, Sequencer
 from evidence.errors import LogForked
-from server import create_app, jobs
+from server import config, create_app, jobs
 from server.config import ConfigurationError
 from server.extensions import sessions, signer, store
 
@@ -107,6 +107,7 @@ class Worker:
 
 def main(make: Callable[[Flask], Worker] = Worker) -> int:
     """Run the worker that `make` makes until a signal ends it."""
+    os.umask(config.UMASK)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for noisy in ("huey", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
