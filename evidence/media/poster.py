@@ -52,6 +52,8 @@ def of_photograph(path: Path) -> bytes:
     with open_photograph(path) as image:
         try:
             image.draft("RGB", (EDGE * 2, EDGE * 2))
+            # Before anything makes a copy: the whole picture is in memory once.
+            image.thumbnail((EDGE, EDGE))
             return _jpeg(ImageOps.exif_transpose(image) or image)
         except (OSError, SyntaxError, ValueError) as error:
             raise MediaUnreadable(str(error)) from None

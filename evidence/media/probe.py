@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,13 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from evidence.errors import MediaUnreadable
 from evidence.media.limits import FORMATS, local, run
 
-# A photograph of more pixels is not opened: a few kilobytes can unpack to gigabytes.
-Image.MAX_IMAGE_PIXELS = 200_000_000
+# A photograph of more pixels is not opened: a few kilobytes can unpack to gigabytes. A baseline
+# JPEG, which is what cameras write, is decoded at a fraction of its size; 50 million pixels of
+# anything else take up to 400 MB.
+_MOST_PIXELS = 50_000_000
+_MOST_PIXELS_BASELINE = 200_000_000
+# Pillow's own limit warns through the process's one filter of warnings, which threads share.
+Image.MAX_IMAGE_PIXELS = None
 PILLOW = f"Pillow {PIL.__version__}"
 _WHITELIST = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
 _LONGEST_TEXT = 500
@@ -101,19 +105,16 @@ def _last_line(complaints: str) -> str | None:
 def open_photograph(path: Path) -> Image.Image:
     """A photograph, opened but not decoded. Raises MediaUnreadable."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return Image.open(path, formats=("JPEG", "PNG", "WEBP"))
-    except (
-        UnidentifiedImageError,
-        OSError,
-        SyntaxError,
-        ValueError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:
+        image = Image.open(path, formats=("JPEG", "PNG", "WEBP"))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         said = str(error).replace(repr(str(path)), "the file")
         raise MediaUnreadable(said[:_LONGEST_TEXT]) from None
+    baseline = image.format == "JPEG" and not image.info.get("progressive")
+    most = _MOST_PIXELS_BASELINE if baseline else _MOST_PIXELS
+    if image.width * image.height > most:
+        image.close()
+        raise MediaUnreadable(f"{image.width} × {image.height} pixels are too many to open.")
+    return image
 
 
 def photograph(path: Path) -> Facts:

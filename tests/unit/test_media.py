@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import io
 import subprocess
 import threading
 import zipfile
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from evidence.errors import MediaToolFailed, MediaToolOverran, MediaUnreadable
 from evidence.exhibits.models import MediaState
@@ -88,17 +89,24 @@ def test_a_cut_recording_says_so_without_telling_where_files_are(
         assert "cut.mp4" not in reading.problem
 
 
-def test_a_picture_that_unpacks_to_gigabytes_is_not_opened(tmp_path: Path) -> None:
-    path = tmp_path / "bomb.png"
-    largest, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        Image.new("1", (20_000, 20_000)).save(path)
-    finally:
-        Image.MAX_IMAGE_PIXELS = largest
-    with pytest.raises(MediaUnreadable):
+@pytest.mark.parametrize("name", ["bomb.png", "progressive.jpg"])
+def test_a_picture_that_unpacks_to_gigabytes_is_not_opened(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    Image.new("L", (16_000, 3_200)).save(path, progressive=True)  # a word that PNG ignores
+    with pytest.raises(MediaUnreadable, match="16000 × 3200 pixels"):
         probe.photograph(path)
-    with pytest.raises(MediaUnreadable):
+    with pytest.raises(MediaUnreadable, match="too many to open"):
         poster.of_photograph(path)
+
+
+def test_a_large_photograph_of_a_camera_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.jpg"
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # a quarter to the right
+    Image.new("RGB", (9_000, 6_000), "red").save(path, exif=exif)
+    assert probe.photograph(path).width == 9_000
+    with Image.open(io.BytesIO(poster.of_photograph(path))) as picture:
+        assert picture.size == (427, 640)
 
 
 # ── reach ────────────────────────────────────────────────────────────────────────────────
