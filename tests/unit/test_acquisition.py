@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from evidence.custody.models import CustodyEvent
 from evidence.custody.note import Signer
 from evidence.errors import FixityMismatch
+from evidence.exhibits import acquisition
 from evidence.exhibits.acquisition import seal
 from evidence.exhibits.flags import Flag
 from evidence.exhibits.models import Exhibit, ExhibitState
@@ -25,6 +26,7 @@ from evidence.people.models import Officer, Unit, UnitKind
 from evidence.recorders.models import Checkout, Recorder
 from evidence.recorders.names import recorder_key
 from evidence.storage.memory import MemoryStore
+from evidence.storage.port import ReadBack
 from evidence.uploads.models import Upload, UploadState
 from tests.conftest import SteppingClock
 
@@ -245,3 +247,23 @@ def test_one_name_for_two_recordings_of_a_recorder_is_flagged(
     )
     assert Flag.NAME_COLLISION not in first.flags
     assert Flag.NAME_COLLISION in second.flags
+
+
+def test_bytes_that_another_sealed_while_they_were_looked_for_are_received_again(
+    receiving: Receiving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = receiving.seal(receiving.upload(b"abc"))
+    look, looks = acquisition._sealed_before, []
+
+    def look_too_early(session: Session, read_back: ReadBack) -> Exhibit | None:
+        looks.append(read_back)
+        return look(session, read_back) if len(looks) > 1 else None
+
+    monkeypatch.setattr(acquisition, "_sealed_before", look_too_early)
+    again = receiving.upload(b"abc")
+    assert receiving.seal(again) is first
+    assert (again.state, again.exhibit_id) == (UploadState.DUPLICATE, first.id)
+    monkeypatch.undo()
+    # What was begun is gone without a trace, its label too.
+    assert receiving.session.scalars(select(Exhibit)).all() == [first]
+    assert receiving.seal(receiving.upload(b"abd")).label == "E2023-000002"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import threading
 from uuid import uuid4
 
 import pytest
-from sqlalchemy.orm import Session
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
 
+from evidence.custody.models import CustodyEvent
 from evidence.errors import (
     AccessDenied,
     AlreadyCheckedOut,
@@ -21,7 +25,8 @@ from evidence.errors import (
 from evidence.people.actor import Actor, ActorType, Role, Via
 from evidence.people.models import Officer, OfficerStatus, Unit, UnitKind
 from evidence.recorders import ledger
-from evidence.recorders.models import Recorder, RecorderStatus
+from evidence.recorders.models import Checkout, Recorder, RecorderStatus
+from evidence.sqlite import begin_write
 from tests.conftest import SteppingClock
 
 HOUR = dt.timedelta(hours=1)
@@ -56,10 +61,10 @@ class Cabinet:
             unit_id=(unit or self.unit).id,
         )
 
-    def out(self, officer: Officer, at: dt.datetime) -> ledger.Checkout:
+    def out(self, officer: Officer, at: dt.datetime) -> Checkout:
         return ledger.check_out(self.session, self.recorder, officer, self.by, at=at)
 
-    def back(self, at: dt.datetime) -> ledger.Checkout:
+    def back(self, at: dt.datetime) -> Checkout:
         return ledger.check_in(self.session, self.recorder, self.by, at=at)
 
     def wearer(self, at: dt.datetime) -> str | None:
@@ -107,7 +112,7 @@ def test_what_is_not_out_cannot_come_back_nor_before_it_went(
 def test_a_checkout_sent_twice_is_one(cabinet: Cabinet, clock: SteppingClock) -> None:
     identifier, at = uuid4(), clock.now - HOUR
 
-    def send(officer: Officer, when: dt.datetime = at) -> ledger.Checkout:
+    def send(officer: Officer, when: dt.datetime = at) -> Checkout:
         return ledger.check_out(
             cabinet.session, cabinet.recorder, officer, cabinet.by, at=when, checkout_id=identifier
         )
@@ -154,3 +159,51 @@ def test_a_number_is_registered_once_however_it_is_written(
     found = ledger.find_by_number(session, "HD012")
     assert isinstance(found, Recorder)
     assert found.id == cabinet.recorder.id
+
+
+def test_of_two_who_hand_it_out_at_once_one_does(
+    cabinet: Cabinet, sessions: sessionmaker[Session]
+) -> None:
+    cabinet.session.commit()
+    ready = threading.Barrier(2)
+    ended: list[str] = []
+
+    def hand_out(officer: Officer) -> None:
+        with sessions() as session:
+            recorder = session.get_one(Recorder, cabinet.recorder.id)
+            session.rollback()
+            ready.wait()
+            begin_write(session)
+            try:
+                ledger.check_out(session, recorder, officer, cabinet.by)
+                session.commit()
+                ended.append("out")
+            except AlreadyCheckedOut as refused:
+                ended.append(refused.code)
+
+    threads = [
+        threading.Thread(target=hand_out, args=(officer,))
+        for officer in (cabinet.first, cabinet.second)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ended) == ["already_checked_out", "out"]
+
+
+def test_what_the_ledger_says_stands_in_the_log(cabinet: Cabinet, clock: SteppingClock) -> None:
+    checkout = cabinet.out(cabinet.first, clock.now - HOUR)
+    cabinet.back(clock.now)
+    found = cabinet.session.scalars(
+        select(CustodyEvent)
+        .where(CustodyEvent.subject_id == cabinet.recorder.id)
+        .order_by(CustodyEvent.position)
+    ).all()
+    assert [event.kind for event in found] == [
+        "recorder:registered", "recorder:checked_out", "recorder:checked_in",
+    ]  # fmt: skip
+    for event, at in zip(found[1:], ("01:00", "02:00"), strict=True):
+        said = json.loads(event.canonical)["details"]
+        assert (said["checkout"], said["officer"]) == (str(checkout.id), str(cabinet.first.id))
+        assert said["at"] == f"2023-09-15T{at}:00.000000Z"
