@@ -20,8 +20,10 @@ from sqlalchemy.orm import Session
 from evidence.custody.append import timestamp
 from evidence.custody.kinds import Kind
 from evidence.custody.reading import RecordedEvent, events_of
+from evidence.errors import InvalidInput, StorageError, StorageUnavailable
 from evidence.exhibits.flags import Flag
 from evidence.exhibits.models import Exhibit, ExhibitLink, MediaState
+from evidence.storage.port import OriginalStore
 
 # The row's sealed_at and its event's time are read from the clock one after the other.
 _ONE_TRANSACTION = dt.timedelta(minutes=1)
@@ -58,6 +60,7 @@ class Member(enum.StrEnum):
     MEDIA_STATE = "media_state"
     POSTER = "poster_sha256"
     LINKS = "links"
+    ORIGINAL = "original"  # the store has not the bytes that were sealed, or not so many
     LEDGER = "ledger"  # the events of the recorder's ledger name another wearer
 
 
@@ -71,12 +74,28 @@ class Contradiction:
 
 
 def look_into(
-    session: Session, exhibit: Exhibit, events: Sequence[RecordedEvent]
+    session: Session, store: OriginalStore, exhibit: Exhibit, events: Sequence[RecordedEvent]
 ) -> list[Contradiction]:
-    """Every contradiction of `exhibit` with `events`, all of its own, and its recorder's."""
+    """Every contradiction of `exhibit` with `events`, all of its own, and its recorder's.
+
+    Of the original, only that it is there, and its length: its bytes are for the proof.
+    """
     recorder = _recorder(events)
     ledger = events_of(session, [recorder]) if recorder else []
-    return contradictions(exhibit, events, ledger)
+    return [*contradictions(exhibit, events, ledger), *_stored(store, events)]
+
+
+def _stored(store: OriginalStore, events: Sequence[RecordedEvent]) -> Iterator[Contradiction]:
+    sealed = _only(events, Kind.EXHIBIT_SEALED)
+    if sealed is None:
+        return
+    try:
+        held: int | None = store.size(str(sealed.details.get("sha256")))
+    except StorageUnavailable:
+        return  # nothing can be said of it just now
+    except (StorageError, InvalidInput):
+        held = None
+    yield from _one(Member.ORIGINAL, held, sealed.details.get("size"))
 
 
 def _recorder(events: Sequence[RecordedEvent]) -> UUID | None:

@@ -31,7 +31,7 @@ from schemas.exhibits import (
     UnlinkRequest,
 )
 from server.accounts.current import current_actor, require_login
-from server.extensions import db
+from server.extensions import db, store
 from server.unit_of_work import unit_of_work
 
 blp = Blueprint(
@@ -67,7 +67,7 @@ def custody(exhibit_id: UUID) -> dict[str, object]:
     session = db.session()
     exhibit = finding.allowed(session, exhibit_id, current_actor(), Act.CUSTODY_VIEW)
     entries = timeline(session, [exhibit.id])
-    found = contradictions.look_into(session, exhibit, [entry.event for entry in entries])
+    found = contradictions.look_into(session, store(), exhibit, [entry.event for entry in entries])
     return {"events": entries, "contradictions": found}
 
 

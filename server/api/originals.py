@@ -21,7 +21,7 @@ from evidence.custody import exhibit_proof
 from evidence.custody.kinds import Kind
 from evidence.custody.models import CustodyEvent
 from evidence.digests import unpack_segments
-from evidence.errors import Conflict, LogNotReady, NotFound
+from evidence.errors import Conflict, FixityMismatch, LogNotReady, NotFound
 from evidence.exhibits import finding, viewing
 from evidence.exhibits.models import Exhibit, ExhibitSegments, ExhibitState
 from evidence.people.access import Act
@@ -91,6 +91,8 @@ def _recorded_bytes(
     quarantined = exhibit.state is ExhibitState.QUARANTINED
     if quarantined:
         opened = store().read_quarantined(exhibit.id, first, length)
+    elif store().size(exhibit.sha256) != exhibit.size:
+        raise FixityMismatch(f"The original of {exhibit.label} has not the length of its record.")
     else:
         opened = store().read(exhibit.sha256, first, length)
     if play and not quarantined and viewing.played_lately(db.session(), exhibit, actor):

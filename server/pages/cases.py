@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -19,13 +20,14 @@ from evidence.cases.reach import reach_of
 from evidence.cases.timeline import case_timeline, record_view
 from evidence.clock import SHANGHAI
 from evidence.errors import EvidenceError, InvalidInput
+from evidence.exhibits.contradictions import look_into
 from evidence.exhibits.models import Exhibit, ExhibitLink
 from evidence.exhibits.reach import visible_to
-from evidence.exhibits.timeline import digests_agree
+from evidence.exhibits.timeline import Entry, digests_agree
 from evidence.people import access
 from evidence.people.access import Act
 from server.accounts.current import current_actor, require_login
-from server.extensions import db
+from server.extensions import db, store
 from server.presentation import timeline_picture
 from server.presentation.presenting import error_words
 from server.unit_of_work import unit_of_work
@@ -98,10 +100,11 @@ def one(case_id: UUID) -> str:
         .where(ExhibitLink.case_id == case.id, ExhibitLink.unlinked_at.is_(None), visible_to(actor))
         .order_by(Exhibit.recorded_at, Exhibit.label)
     ).all()
-    entries, picture = None, None
+    entries, picture, contradicted = None, None, []
     if access.allows(actor, Act.CUSTODY_VIEW, reach_of(case)):
         entries = case_timeline(db.session(), case, actor)
         picture = timeline_picture.draw(entries, _("Case"))
+        contradicted = [e for e in exhibits if _contradicted(e, entries)]
     return render_template(
         "cases/one.html",
         case=case,
@@ -109,4 +112,10 @@ def one(case_id: UUID) -> str:
         agree=digests_agree(exhibits),
         entries=entries,
         picture=picture,
+        contradicted=contradicted,
     )
+
+
+def _contradicted(exhibit: Exhibit, entries: Sequence[Entry]) -> bool:
+    events = [entry.event for entry in entries if entry.event.subject_id == exhibit.id]
+    return bool(look_into(db.session(), store(), exhibit, events))

@@ -32,7 +32,7 @@ from evidence.recorders.ledger import wearer_at
 from evidence.recorders.models import Recorder
 from evidence.uploads.models import Upload
 from server.accounts.current import current_actor, require_login
-from server.extensions import db
+from server.extensions import db, store
 from server.presentation.contradicting import with_names
 from server.presentation.presenting import error_words, with_arguments
 from server.unit_of_work import unit_of_work
@@ -189,7 +189,7 @@ def _one(exhibit: Exhibit, actor: Actor, error: str = "", number: str = "", note
         for link in exhibit.links
     }
     entries = timeline(session, [exhibit.id]) if Act.CUSTODY_VIEW in acts else None
-    found = contradictions.look_into(session, exhibit, [e.event for e in entries or ()])
+    found = contradictions.look_into(session, store(), exhibit, [e.event for e in entries or ()])
     return render_template(
         "exhibits/one.html",
         exhibit=exhibit,

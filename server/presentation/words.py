@@ -99,6 +99,7 @@ MEMBERS = {
     Member.MEDIA_STATE: _l("What the media tools said"),
     Member.POSTER: _l("Digest of the poster"),
     Member.LINKS: _l("Links"),
+    Member.ORIGINAL: _l("Bytes of the original in the store"),
     Member.LEDGER: _l("Wearer, against the events of the recorder's ledger"),
 }
 STAGES = {
