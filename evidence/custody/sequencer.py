@@ -27,7 +27,7 @@ from evidence.custody.checkpoint import Checkpoint, verify_checkpoint
 from evidence.custody.kinds import Kind
 from evidence.custody.models import CustodyEvent, Lease, LogHead
 from evidence.custody.note import Signer
-from evidence.custody.tiles import TileReader, grow
+from evidence.custody.tiles import TileReader, grow, reaches_beyond
 from evidence.errors import LogForked
 from evidence.people.actor import SYSTEM
 from evidence.sqlite import begin_write
@@ -52,7 +52,7 @@ class Sequencer:
         self._signer = signer
         self._holder = holder
         self._lease_until: dt.datetime | None = None
-        self._key_checked = False
+        self._key_checked = self._tiles_checked = False
 
     def run_once(self) -> int:
         """Sequence one batch; how many events. 0 when idle, or while another holds the lease.
@@ -67,6 +67,7 @@ class Sequencer:
             self._check_key(head)
             size, root = head.size, head.root
             behind = _indices(session) - size
+        self._check_tiles(size + behind)
         if behind < 0:
             raise LogForked("Events that the head was signed over are gone.")
         if not behind and not self._assign(size):
@@ -87,6 +88,17 @@ class Sequencer:
         if not self._key_checked:
             verify_checkpoint(head.checkpoint, self._signer.verifier_key)
             self._key_checked = True
+
+    def _check_tiles(self, given: int) -> None:
+        """Tiles are made after the indices they hold were given out: none is beyond those.
+
+        Otherwise an older database was put back, and to go on from it would sign another log
+        beside the one that was published.
+        """
+        if not self._tiles_checked:
+            if reaches_beyond(self._tiles, given):
+                raise LogForked("The store holds tiles of a longer log than the database.")
+            self._tiles_checked = True
 
     def _hold_lease(self) -> bool:
         now = clock.now()

@@ -144,6 +144,16 @@ class _Grown:
         return self.added.get(path) or self._below.tile(path)
 
 
+def reaches_beyond(tiles: TileStore, size: int) -> bool:
+    """Whether a tile stands there of a tree that has more than `size` leaves.
+
+    However such a tree grew, a batch of it left a wider tile where leaf `size` has its place.
+    """
+    index, width = divmod(size, WIDTH)
+    wider = range(width + 1, WIDTH + 1)
+    return any(tiles.tile(tile_path(0, index, w)) is not None for w in wider)
+
+
 def grow(tiles: TileStore, old: int, entries: Sequence[bytes]) -> tuple[dict[str, bytes], bytes]:
     """The tiles and bundles that `entries` add behind `old` leaves, by path, and the new root.
 
