@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from evidence import clock
 from evidence.custody.models import CustodyEvent, Lease, LogHead
+from evidence.custody.tiles import reaches_beyond
 from evidence.sqlite import begin_write
 from server.extensions import db, log_origin, store
 from server.migrate import pending
@@ -17,6 +18,9 @@ from server.migrate import pending
 Check = Callable[[], str]
 # The sequencer renews its lease twice as often as it must; a stale one means no worker.
 SILENT = dt.timedelta(seconds=20)
+OLDER_DATABASE = (
+    "the store holds tiles of a longer log than the database: an older database was put back"
+)
 LATE = dt.timedelta(seconds=10)
 
 
@@ -53,6 +57,8 @@ def worker() -> str:
 def custody_log() -> str:
     if db.session.get(LogHead, log_origin()) is None:
         return "the log has no checkpoint yet"
+    if older_database():
+        return OLDER_DATABASE
     oldest = db.session.scalar(
         select(func.min(CustodyEvent.at)).where(CustodyEvent.leaf_index.is_(None))
     )
@@ -60,6 +66,24 @@ def custody_log() -> str:
         seconds = int((clock.now() - oldest).total_seconds())
         return f"the oldest event has waited {seconds} s for its checkpoint"
     return ""
+
+
+def older_database() -> bool:
+    """Whether the store holds tiles of a longer log than this database knows of."""
+    given = _indices_given()
+    while reaches_beyond(store(), given):
+        # The log may have grown between the two looks: then the second tells more.
+        db.session.rollback()
+        now = _indices_given()
+        if now == given:
+            return True
+        given = now
+    return False
+
+
+def _indices_given() -> int:
+    highest = db.session.scalar(select(func.max(CustodyEvent.leaf_index)))
+    return 0 if highest is None else highest + 1
 
 
 CHECKS: dict[str, Check] = {

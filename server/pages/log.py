@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, redirect, render_template, url_for
 from sqlalchemy import func, select
 from werkzeug.wrappers import Response
@@ -15,6 +17,7 @@ from evidence.exhibits.timeline import timeline
 from evidence.people.access import Act, require
 from server.accounts.current import current_actor, require_login
 from server.extensions import db, log_origin, signer, store
+from server.health import OLDER_DATABASE, older_database
 from server.unit_of_work import unit_of_work
 
 blp = Blueprint("log_page", __name__, url_prefix="/custody-log")
@@ -49,6 +52,9 @@ def verify() -> Response:
     actor = current_actor()
     require(actor, Act.LOG_VIEW)
     found = verify_log(db.session(), store(), signer().verifier_key, VERIFIED_AT_ONCE)
+    db.session.rollback()
+    if found.intact and older_database():
+        found = replace(found, problem=OLDER_DATABASE)
     db.session.rollback()
     with unit_of_work() as session:
         append(
