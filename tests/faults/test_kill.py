@@ -157,57 +157,36 @@ def test_a_web_process_killed_while_it_receives_keeps_every_acknowledged_byte(
     assert staged(own_server) == []
 
 
-def test_a_web_process_killed_while_it_seals_has_sealed_once_or_not_at_all(
+def test_web_and_worker_killed_while_they_seal_have_sealed_once_or_not_at_all(
     own_server: LiveServer, tmp_path: Path
 ) -> None:
     chance = random.Random(430424)
-    contents = [chance.randbytes(20 * MIB + i) for i in range(3)]
+    large = chance.randbytes(AT_ONCE_BYTES + 2 * MIB)
+    contents = [large, *(chance.randbytes(20 * MIB + i) for i in range(3))]
     own_server.start_web()
     tus = Tus(own_server)
     uploads = [opened(tus, content, f"{i}.mp4") for i, content in enumerate(contents)]
     for where, content in zip(uploads, contents, strict=True):
         assert tus.send(where, 0, content[:-1]).status == 204
-    # What was digested on the way is forgotten with the process: sealing reads it all again.
+    # What was digested on the way is forgotten with the process: all of it is read back again,
+    # the large one by the worker.
     own_server.kill_web()
-    for where, content in zip(uploads, contents, strict=True):
-        own_server.start_web()
-        with pouring(tus, where, len(content) - 1, content[-1:]):
+    own_server.start_web()
+    assert tus.send(uploads[0], len(large) - 1, large[-1:]).status == 204
+    assert state_of(own_server, uploads[0]) == "sealing"
+    for life, where in enumerate(uploads[1:], 1):
+        own_server.start_brisk_worker()
+        until_begun(own_server, life)
+        time.sleep(chance.uniform(0, 0.3))
+        own_server.kill_worker()
+        with pouring(tus, where, len(contents[life]) - 1, contents[life][-1:]):
             until_it_is(own_server, where, *SEALING)
-            time.sleep(chance.uniform(0, 0.15))
+            time.sleep(chance.uniform(0, 0.06))
             own_server.kill_web()
+        own_server.start_web()
     own_server.start_brisk_worker()
-    own_server.start()
-    for where in uploads:
-        tus.offset(where)
-    for where in uploads:
-        until_it_is(own_server, where, "sealed")
     for i, (where, content) in enumerate(zip(uploads, contents, strict=True)):
+        until_it_is(own_server, where, "sealed")
         assert_whole(own_server, tus, where, content, tmp_path / f"audit{i}")
     until(lambda: staged(own_server) == [])
     own_server.start()
-
-
-def test_a_worker_killed_while_it_seals_leaves_it_to_the_next(
-    own_server: LiveServer, tmp_path: Path
-) -> None:
-    chance = random.Random(947)
-    content = chance.randbytes(AT_ONCE_BYTES + 2 * MIB)
-    own_server.start_web()
-    tus = Tus(own_server)
-    where = opened(tus, content)
-    assert tus.send(where, 0, content[:-1]).status == 204
-    # Only what this process did not digest itself is left to the worker.
-    own_server.kill_web()
-    own_server.start_web()
-    assert tus.send(where, len(content) - 1, content[-1:]).status == 204
-    assert state_of(own_server, where) == "sealing"
-    for life in range(1, 4):
-        own_server.start_brisk_worker()
-        until_begun(own_server, life)
-        time.sleep(chance.uniform(0, 0.4))
-        own_server.kill_worker()
-    own_server.start_brisk_worker()
-    own_server.start()
-    until_it_is(own_server, where, "sealed")
-    assert_whole(own_server, tus, where, content, tmp_path / "audit")
-    until(lambda: staged(own_server) == [])
