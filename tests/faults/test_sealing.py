@@ -9,9 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -23,7 +21,7 @@ from evidence.errors import StorageUnavailable
 from evidence.exhibits.models import Exhibit, ExhibitState, MediaState
 from evidence.exhibits.receipt import verify_receipt
 from evidence.people.actor import Actor, ActorType, Role, Via
-from evidence.storage.memory import Fault, MemoryStore, Operation
+from evidence.storage.memory import Fault, MemoryStore
 from evidence.uploads import receiving
 from evidence.uploads.headers import Claims
 from evidence.uploads.models import Upload, UploadState
@@ -33,16 +31,19 @@ from server.unit_of_work import unit_of_work
 from tests.bureau import Bureau
 from tests.conftest import SteppingClock
 from tests.contracts.stores import sha256
+from tests.faults.failing import (
+    BOTH,
+    NotReported,
+    failing_commit,
+    failing_queue,
+    ordered,
+    work_off,
+)
 
-BOTH: tuple[Fault, ...] = ("lost", "done but not reported")
 CONTENT = b"what the recorder saw"
 OTHER = "0" * 64
 PHOTOGRAPH = Path(__file__).resolve().parents[1] / "golden" / "media" / "DSCN0010.jpg"
 Again = Callable[[UUID], None]
-
-
-class NotReported(Exception):
-    """What a caller sees of a write that failed."""
 
 
 @pytest.fixture
@@ -90,14 +91,6 @@ def arrived(memory: MemoryStore, dock: Actor) -> Callable[..., UUID]:
         return upload.id
 
     return arrive
-
-
-def work_off(app: Flask) -> None:
-    """Do the jobs that wait in the queue, as the worker would."""
-    queue = jobs.queue_of(app)
-    while (task := queue.dequeue()) is not None:
-        queue.execute(task)
-    queue.flush()
 
 
 @pytest.fixture
@@ -156,43 +149,6 @@ def assert_sealed_once(memory: MemoryStore, upload_id: UUID) -> None:
     assert (said.upload, said.exhibit) == (upload_id, exhibit.id)
     assert list(memory.originals()) == [sha256(CONTENT)]
     assert list(memory.staged()) == []
-
-
-@contextmanager
-def failing_commit(fault: Fault) -> Iterator[None]:
-    """Every commit fails: before anything is kept, or after all of it is."""
-
-    dialect: Any = db.engine.dialect
-    commit = dialect.do_commit
-
-    def fail(connection: Any) -> None:
-        if fault != "lost":
-            commit(connection)
-        raise NotReported
-
-    dialect.do_commit = fail
-    try:
-        yield
-    finally:
-        dialect.do_commit = commit
-
-
-@contextmanager
-def failing_queue(app: Flask, fault: Fault) -> Iterator[None]:
-    """The queue's own storage refuses: before the job is in it, or after."""
-    storage = jobs.queue_of(app).storage
-    enqueue = storage.enqueue
-
-    def fail(data: bytes, priority: Any = None) -> None:
-        if fault != "lost":
-            enqueue(data, priority)
-        raise NotReported
-
-    storage.enqueue = fail
-    try:
-        yield
-    finally:
-        storage.enqueue = enqueue
 
 
 @pytest.mark.parametrize("fault", BOTH)
@@ -275,17 +231,6 @@ def test_bytes_that_differ_are_in_quarantine_once_whatever_failed(
     assert b"".join(memory.read_quarantined(exhibit.id)) == CONTENT
     assert list(memory.originals()) == []
     assert list(memory.staged()) == []
-
-
-@contextmanager
-def ordered(memory: MemoryStore, operation: Any, fault: Fault) -> Iterator[None]:
-    """One of the store's writes fails."""
-    chosen: Operation = operation
-    memory.faults[chosen] = fault
-    try:
-        yield
-    finally:
-        memory.faults.clear()
 
 
 @pytest.mark.parametrize("fault", BOTH)
