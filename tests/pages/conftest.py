@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, StorageState, sync_playwright
 
 from tests.bureau import Bureau
 from tests.live import LiveServer
-from tests.pages.console import Console, Eyes, Visit, furnish, open_context
+from tests.pages.console import Console, furnish
+from tests.pages.eyes import Eyes, Keys, Visit, open_context
 
 CHROMIUM = "/usr/bin/chromium"
 QUIET = [
@@ -28,6 +29,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
+def keys() -> Keys:
+    return Keys()
+
+
+@pytest.fixture(scope="session")
 def console(bureau_template: Bureau, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """Shared by a run: what a test adds, it leaves."""
     server = LiveServer(bureau_template.copy_to(tmp_path_factory.mktemp("console") / "data"))
@@ -39,7 +45,7 @@ def console(bureau_template: Bureau, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def visit(browser: Browser, console: Console) -> Iterator[Visitor]:
+def visit(browser: Browser, keys: Keys, request: pytest.FixtureRequest) -> Iterator[Visitor]:
     """`visit("handler")` is a page where the handler is logged in; "" is a stranger.
 
     Whatever went wrong on it that the test did not expect fails the test.
@@ -49,13 +55,14 @@ def visit(browser: Browser, console: Console) -> Iterator[Visitor]:
     def begin(
         who: str, language: str = "zh", width: str = "desk", at: Console | None = None
     ) -> Visit:
-        context = open_context(browser, language, width)
-        page = context.new_page()
-        visit = Visit(page, Eyes(page), at or console)
-        opened.append(visit)
-        if who:
-            visit.log_in(who)
-        return visit
+        place: Console = at or request.getfixturevalue("console")
+
+        def arrive(session: StorageState | None = None) -> Visit:
+            page = open_context(browser, language, width, session).new_page()
+            opened.append(Visit(page, Eyes(page), place))
+            return opened[-1]
+
+        return arrive(keys.session(who, place, arrive)) if who else arrive()
 
     yield begin
     seen = [wrong for visit in opened for wrong in visit.eyes.seen]

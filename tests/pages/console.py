@@ -1,4 +1,4 @@
-"""A console with real recordings behind it, and eyes that see what a page does wrong."""
+"""A console with real recordings behind it, and with names that attack it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,24 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response
-
 from tests.api.tus import OCTETS, UPLOADS, Tus, metadata
-from tests.bureau import DUTY, PASSWORD
+from tests.bureau import DUTY
 from tests.live import LiveServer
 
 MEDIA = Path(__file__).resolve().parents[1] / "golden" / "media"
 CASE = "衡东市监罚字〔2023〕451号"
 OTHER_CASE = "衡东市监罚字〔2023〕452号"
-HOSTILE_PARTY = "=cmd|' /C calc'!A0<script>window.owned=1</script>'; DROP TABLE cases;--"
-HOSTILE_NAME = "<img src=x onerror='window.owned=1'>\u202egpj.exe " + "长" * 240 + ".mp4"
-WIDTHS = {"desk": (1440, 900), "phone": (390, 844)}
-LOCALES = {"zh": "zh-CN", "en": "en-US"}
+THIRD_CASE = "衡东市监罚字〔2023〕453号"
+FILM = "ZFY_HD012@430424017_20230915_100005_0003.mp4"
+PHOTO = "DSCN0010.jpg"
+# What a spreadsheet would run, what a browser would, what a database would; no place to break.
+HOSTILE_PARTY = (
+    "=cmd|' /C calc'!A0<script>window.owned=1</script>'; DROP TABLE cases;--\u202e" + "W" * 128
+)
+HOSTILE_NAME = (
+    "=cmd|'<script>window.owned=1</script><img src=x onerror='window.owned=1'>\u202egpj.exe"
+    + "W" * 104 + "长" * 110 + ".mp4"
+)  # fmt: skip
 
 
 @dataclass
@@ -90,6 +95,13 @@ class Console:
         state = tus.state(tus.ask("POST", UPLOADS, {**headers}, content).headers["Location"])
         assert state["state"] in ("sealed", "quarantined"), state
 
+    def link(self, number: str, *names: str, note: str = "") -> None:
+        """Attach exhibits to a case, by the names that their files had."""
+        found = self.ask("handler", "/api/v1/exhibits?limit=100")["items"]
+        chosen = [e["id"] for e in found if e["filename"] in names]
+        linked = {"exhibit_ids": chosen, "case_number": number, "note": note}
+        self.ask("handler", "/api/v1/exhibits/links", linked)
+
     def read(self) -> None:
         """Return when the worker has read every exhibit; their labels are known then."""
         until = time.monotonic() + 30
@@ -117,75 +129,17 @@ def furnish(server: LiveServer) -> Console:
     console = Console(server)
     console.case_id = console.file_case(CASE, "王记食品店")
     console.file_case(OTHER_CASE, HOSTILE_PARTY)
+    console.file_case(THIRD_CASE, "赵记烟酒行")
     console.inspect("李记茶楼", "迎宾路8号")
-    console.inspect(HOSTILE_PARTY, "<b>" + "很长的地址" * 50)
+    console.inspect(HOSTILE_PARTY, "<b>" + "很长的地址" * 20 + "W" * 190)
     video = (MEDIA / "max-heromode.mp4").read_bytes()
-    console.dock("ZFY_HD012@430424017_20230915_100005_0003.mp4", video)
-    console.dock("DSCN0010.jpg", (MEDIA / "DSCN0010.jpg").read_bytes())
+    console.dock(FILM, video)
+    console.dock(PHOTO, (MEDIA / PHOTO).read_bytes())
     console.dock("archive.mp4", zip_called_mp4())
     console.dock("cut.mp4", video[: len(video) // 3])
     console.dock("lie.mp4", video[:-1], sha256="0" * 64)
     console.dock(HOSTILE_NAME, b"nothing that plays")
     console.read()
-    found = console.ask("handler", "/api/v1/exhibits?limit=100")["items"]
-    chosen = [e["id"] for e in found if e["filename"] in ("cut.mp4", HOSTILE_NAME)]
-    linked = {"exhibit_ids": chosen, "case_number": OTHER_CASE, "note": HOSTILE_PARTY}
-    console.ask("handler", "/api/v1/exhibits/links", linked)
+    console.link(OTHER_CASE, "cut.mp4", HOSTILE_NAME, note=HOSTILE_PARTY)
+    console.link(THIRD_CASE, FILM, PHOTO)
     return console
-
-
-class Eyes:
-    """What goes wrong on the pages of one context: the console, the network, the policy."""
-
-    def __init__(self, page: Page) -> None:
-        self.seen: list[str] = []
-        page.on("console", self._said)
-        page.on("pageerror", lambda error: self.seen.append(f"error: {error}"))
-        page.on("response", self._answered)
-
-    def _said(self, message: ConsoleMessage) -> None:
-        # A refusal is seen as the answer that it is, once.
-        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
-            self.seen.append(f"{message.type}: {message.text}")
-
-    def _answered(self, response: Response) -> None:
-        if response.status >= 400:
-            self.seen.append(f"{response.status} {response.url}")
-
-    def expect(self, status: int, path: str) -> None:
-        """That this was refused was right: it is not held against the page."""
-        found = [s for s in self.seen if s.startswith(f"{status} ") and path in s]
-        assert found, self.seen
-        self.seen = [s for s in self.seen if s not in found]
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One reader at one console, in one language and width."""
-
-    page: Page
-    eyes: Eyes
-    console: Console
-
-    def go(self, path: str) -> None:
-        self.page.goto(self.console.server.url + path)
-
-    def log_in(self, who: str) -> None:
-        self.go("/login")
-        self.page.fill("#username", who)
-        self.page.fill("#password", PASSWORD)
-        self.page.click("main button[type=submit]")
-        self.page.wait_for_url("**/")
-
-    def open_exhibit(self, filename: str) -> None:
-        self.go(f"/exhibits/{self.console.labels[filename]}")
-
-
-def open_context(browser: Browser, language: str, width: str) -> BrowserContext:
-    wide, high = WIDTHS[width]
-    return browser.new_context(
-        viewport={"width": wide, "height": high},
-        locale=LOCALES[language],
-        timezone_id="Asia/Shanghai",
-        accept_downloads=True,
-    )

@@ -5,10 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.pages.conftest import Visitor
-from tests.pages.console import CASE
-
-FILM = "ZFY_HD012@430424017_20230915_100005_0003.mp4"
-PHOTO = "DSCN0010.jpg"
+from tests.pages.console import CASE, FILM, PHOTO
 
 
 def test_new_exhibits_stand_in_the_list_with_their_pictures_and_their_wearer(

@@ -11,10 +11,9 @@ import pytest
 
 from tests.live import LiveServer
 from tests.pages.conftest import Visitor
-from tests.pages.console import CASE, MEDIA, Console
+from tests.pages.console import CASE, FILM, MEDIA, PHOTO, Console
 
 VERIFY = Path(__file__).resolve().parents[2] / "scripts" / "verify"
-FILM, PHOTO = "ZFY_HD012@430424017_20230915_100005_0003.mp4", "DSCN0010.jpg"
 
 
 @pytest.fixture
