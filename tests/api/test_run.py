@@ -24,6 +24,7 @@ import pytest
 from tests.live import ROOT, free_port
 
 RUN = ROOT / "scripts" / "run"
+PASSWORD = "a password of mine"
 # The first one may have to make the virtual environment.
 START_SECONDS = 240
 ROLES = (
@@ -114,7 +115,7 @@ def _until(condition: Callable[[], bool], seconds: float = START_SECONDS) -> Non
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """The demonstration, started; in a folder with a space in its name."""
     folder = tmp_path_factory.mktemp("a bureau")
-    run = Run(folder / "data", "--demo").until_ready()
+    run = Run(folder / "data", "--demo", ZHENGLIAN_DEMO_PASSWORD=PASSWORD).until_ready()
     yield run
     run.end()
 
@@ -150,10 +151,13 @@ def test_secrets_are_in_files_for_their_owner_and_in_no_process_list(demo: Run) 
     for name in ("demo-password", "demo-dock-token", "keys/log.key", "keys/secret.key"):
         assert stat.S_IMODE((demo.data / name).stat().st_mode) == 0o600, name
     assert stat.S_IMODE(demo.data.stat().st_mode) == 0o700
-    secrets = [demo.said("password"), (demo.data / "demo-dock-token").read_text().split()[0]]
+    assert demo.said("password") == PASSWORD
+    secrets = [PASSWORD, (demo.data / "demo-dock-token").read_text().split()[0]]
+    assert len(demo.children()) >= 2
     for child in demo.children():
-        shown = (Path("/proc") / str(child) / "cmdline").read_text()
-        assert not any(secret in shown for secret in secrets)
+        for file in ("cmdline", "environ"):
+            shown = (Path("/proc") / str(child) / file).read_text()
+            assert not any(secret in shown for secret in secrets), file
 
 
 def _all(demo: Run, path: str, token: str) -> list[dict[str, Any]]:
@@ -239,27 +243,21 @@ def _labels(run: Run) -> list[tuple[str, str]]:
 
 
 def test_started_again_it_keeps_its_data_and_its_password_and_ends_whole(
-    start: Callable[..., Run],
+    demo: Run, start: Callable[..., Run]
 ) -> None:
-    first = start("--demo", ZHENGLIAN_DEMO_PASSWORD="a password of mine").until_ready()
-    assert first.said("password") == "a password of mine"
-    exhibits = _labels(first)
-    assert len(first.children()) >= 2
-    for child in first.children():
-        environ = (Path("/proc") / str(child) / "environ").read_bytes()
-        assert b"ZHENGLIAN_DEMO_PASSWORD" not in environ
-    assert first.end() == 0
-    assert first.children() == []
+    exhibits = _labels(demo)
+    assert demo.end() == 0
+    assert demo.children() == []
 
     began = time.monotonic()
-    again = start("--demo").until_ready()
+    again = start("--demo", data=demo.data).until_ready()
     assert time.monotonic() - began < 20
-    assert again.said("password") == "a password of mine"
+    assert again.said("password") == PASSWORD
     assert _labels(again) == exhibits
     again.end(signal.SIGKILL)
     _until(lambda: again.children() == [], 20)
 
-    refused = start()
+    refused = start(data=demo.data)
     assert refused.process.wait(60) == 1
     assert "is a demonstration's" in refused.words
 
@@ -293,17 +291,20 @@ def test_without_demo_there_is_one_administrator_whose_password_is_shown_once(
     assert again.children() == []
 
 
-@pytest.mark.parametrize("reached", ["demo", "demo-dock-token"])
-def test_a_first_start_that_was_killed_is_finished_by_the_next(
-    tmp_path: Path, reached: str
-) -> None:
+def test_a_first_start_that_was_killed_is_finished_by_the_next(tmp_path: Path) -> None:
     data = tmp_path / "data"
     environ = {**os.environ, "ZHENGLIAN_DATA": str(data)}
     command = [sys.executable, "-m", "server.first_start", "--demo", "--url", "http://here"]
-    with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL) as killed:
-        _until((data / reached).exists)
-        killed.kill()
-    subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
+    for reached in ("demo", "demo-dock-token"):
+        with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL) as killed:
+            _until((data / reached).exists)
+            killed.kill()
+    done = subprocess.run(
+        command, cwd=ROOT, env=environ, check=True, stdout=subprocess.PIPE, text=True
+    )
+    # Nobody gave a password: one was made at random, is kept, and is told each time.
+    (made_up,) = re.findall(r"^  password +(\S{12,})$", done.stdout, re.MULTILINE)
+    assert (data / "demo-password").read_text().strip() == made_up
     connection = sqlite3.connect(data / "zhenglian.db")
     counted = [
         connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]

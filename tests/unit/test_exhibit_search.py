@@ -29,7 +29,7 @@ from evidence.sqlite import prepare
 from scripts.benchmarks import listing
 from scripts.benchmarks.listing import Bureau
 
-COUNT = 400
+COUNT = 250
 Filled = tuple[Engine, Bureau]
 
 
@@ -145,7 +145,7 @@ def _some_filters(bureau: Bureau) -> st.SearchStrategy[Filters]:
 
 
 @settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 @pytest.mark.parametrize("few", [0, 3000])
@@ -167,7 +167,7 @@ def test_any_filters_give_what_reading_every_row_gives(
         found: list[str] = []
         cursor: str | None = ""
         while cursor is not None:
-            page = finding.search(session, actor, wanted, cursor or None, 60)
+            page = finding.search(session, actor, wanted, cursor or None, 40)
             found += [exhibit.label for exhibit in page.items]
             cursor = page.next
         assert found == expected
