@@ -114,19 +114,12 @@ def test_all_of_it_can_be_done_by_keyboard(visit: Visitor) -> None:
     page, label = handler.page, handler.console.labels["cut.mp4"]
     handler.go("/exhibits")
 
-    def tab_to(selector: str) -> None:
-        for _ in range(120):
-            page.keyboard.press("Tab")
-            if page.evaluate("s => document.activeElement.matches(s)", selector):
-                return
-        pytest.fail(f"no way by keyboard to {selector}")
-
     exhibit = page.locator(f".poster-card:has-text('{label}') input[name=exhibit]")
-    tab_to(f"input[value='{exhibit.get_attribute('value')}']")
+    handler.tab_to(f"input[value='{exhibit.get_attribute('value')}']")
     page.keyboard.press("Space")
-    tab_to("#number")
+    handler.tab_to("#number")
     page.keyboard.type("衡东市监罚字【2023】451号")
-    tab_to("#attach-bar button")
+    handler.tab_to("#attach-bar button")
     page.keyboard.press("Enter")
     page.wait_for_selector(".notice-good")
     handler.go(f"/exhibits/{label}")
