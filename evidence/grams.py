@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 
+_QUOTE = '"'
 _BRACKETS = str.maketrans("[(【［（", "〔〔〔〔〔") | str.maketrans("])】］）", "〕〕〕〕〕")
 
 
@@ -35,13 +36,15 @@ def _length(first: str) -> int:
     return 3 if first.isascii() else 2
 
 
-def phrase(word: str) -> str:
-    """An FTS5 expression for rows that contain the folded `word` somewhere inside a word."""
-    found = []
-    for i, first in enumerate(word):
-        found.append(word[i : i + _length(first)])
-        if i + _length(first) >= len(word):
-            cut_short = i + _length(first) > len(word)
-            break
-    quoted = " ".join(found).replace('"', '""')
-    return f'"{quoted}" *' if cut_short else f'"{quoted}"'
+def terms(word: str) -> list[str]:
+    """FTS5 terms that every row has in which the folded `word` stands.
+
+    A row that has them all need not contain the word. One that is shorter than a stretch gives the
+    beginning of one.
+    """
+    lengths = [(i, _length(first)) for i, first in enumerate(word)]
+    whole = [word[i : i + n] for i, n in lengths if i + n <= len(word)]
+    quoted = [
+        f'"{stretch.replace(_QUOTE, _QUOTE * 2)}"' for stretch in dict.fromkeys(whole or [word])
+    ]
+    return quoted if whole else [f"{quoted[0]} *"]

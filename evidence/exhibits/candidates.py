@@ -106,8 +106,8 @@ def _queries(
     elif f.officer_id:
         yield _along(Exhibit.officer_id == f.officer_id).where(visible, *everything)
     elif _in_words(f, dialect) and dialect == "sqlite" and not _few_in(session, units):
-        yield text_search.indexed(f.text, f.flag).where(visible, *checks)
-    elif f.unit_id:
+        yield text_search.indexed(session, f.text, f.flag).where(visible, *checks)
+    elif f.unit_id and (reached is None or f.unit_id in reached or _few_in(session, units)):
         yield _along(Exhibit.unit_id == f.unit_id).where(visible, *everything)
     elif rare := _rare(session, f):
         yield _sorted(*rare).where(visible, *everything)
@@ -134,7 +134,7 @@ def _linked(target: ColumnElement[bool]) -> Select[int]:
     """Read along the open links of a target, which know their exhibit's position."""
     return (
         select(ExhibitLink.exhibit_position)
-        .join(Exhibit, Exhibit.id == ExhibitLink.exhibit_id)
+        .join(Exhibit, Exhibit.position == ExhibitLink.exhibit_position)
         .where(ExhibitLink.unlinked_at.is_(None), target)
         .order_by(ExhibitLink.exhibit_position.desc())
     )

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    TextClause,
     and_,
     cast,
     event,
@@ -29,16 +30,20 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.expression import column, table
 
 from evidence.base import Base
 from evidence.exhibits.models import Exhibit, ExhibitLink
-from evidence.grams import phrase, words
+from evidence.grams import terms, words
 from evidence.people.models import Officer
 from evidence.recorders.models import Recorder
 
 # ASCII alone separates and folds; what is not ASCII is part of a token as it stands.
 _TOKENIZE = "ascii tokenchars '!#$%&()*+,-./:;<=>?@[]^_`{|}~\\'"
+
+_TERMS = 3  # merged in one search
+_PROBED = 30  # rows of a term that are looked at to see how rare it is
 
 _LABEL = re.compile(r"E\d{4}-\d{3,12}", re.ASCII | re.IGNORECASE)
 
@@ -99,18 +104,38 @@ def _create(_: Any, connection: Connection, tables: Any = (), **__: Any) -> None
             connection.exec_driver_sql(statement)
 
 
-def indexed(words_of: str, flag: str | None) -> Select[int]:
+def indexed(session: Session, words_of: str, flag: str | None) -> Select[int]:
     """SQLite: positions, newest first, of exhibits with these words and this flag."""
-    terms = [f"content : {phrase(word)}" for word in words(words_of)]
+    wanted = [f"content : {term}" for word in words(words_of) for term in terms(word)]
+    rarest = _rarest(session, wanted)
     if flag:
-        terms.append(f'flags : "{flag}"')
-    match = text("exhibit_grams MATCH :grams").bindparams(grams=" AND ".join(terms))
+        rarest.append(f'flags : "{flag}"')
     return (
         select(Exhibit.position)
         .join_from(_grams, Exhibit, Exhibit.position == _grams.c.rowid)
-        .where(match)
+        .where(_match(" AND ".join(rarest)), contains(words_of, "sqlite"))
         .order_by(_grams.c.rowid.desc())
     )
+
+
+def _match(expression: str) -> TextClause:
+    return text("exhibit_grams MATCH :grams").bindparams(grams=expression)
+
+
+def _rarest(session: Session, wanted: list[str]) -> list[str]:
+    """A few of the terms; of many, those whose newest rows reach back furthest.
+
+    Reading the rows of a term that every file name has costs more than comparing the text of the
+    rows that the rarer ones leave.
+    """
+    if len(wanted) <= _TERMS:
+        return wanted
+
+    def reaches_back_to(term: str) -> int:
+        rows = select(_grams.c.rowid).where(_match(term)).order_by(_grams.c.rowid.desc())
+        return session.scalar(rows.offset(_PROBED).limit(1)) or 0
+
+    return sorted(wanted, key=reaches_back_to)[:_TERMS]
 
 
 def as_label(words_of: str) -> str | None:

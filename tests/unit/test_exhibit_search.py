@@ -127,6 +127,8 @@ def _some_filters(bureau: Bureau) -> st.SearchStrategy[Filters]:
         "cam01",
     ]
     texts += [bureau.names[0], bureau.names[1][:2], "罚字(2023)", '"', "%", "2023 dcam", "不在"]
+    # Many stretches; all of them there and the word not.
+    texts += ["dcam_cam0", "cam012_000", "衡东县王记食品店", "dcam_cam_ca"]
     return st.builds(
         Filters,
         text=st.sampled_from(texts),
@@ -175,7 +177,10 @@ def test_any_filters_give_what_reading_every_row_gives(
         assert counted.total == len(expected)
 
 
-@pytest.mark.parametrize("text", ["mp4", "罗", "hd-01", "王记食品", "451号", "不在", "2023 dcam"])
+@pytest.mark.parametrize(
+    "text",
+    ["mp4", "罗", "hd-01", "王记食品", "451号", "不在", "2023 dcam", "cam012_0", "dcam_cam_ca"],
+)
 def test_without_the_index_of_words_the_answer_is_the_same(
     filled: Filled, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:

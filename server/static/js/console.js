@@ -24,11 +24,7 @@ document.addEventListener("click", async (event) => {
 function count() {
   const picked = document.getElementById("picked");
   if (!picked) return;
-  const boxes = [...document.querySelectorAll("input[name=exhibit]")];
-  const chosen = boxes.filter((box) => box.checked);
-  picked.textContent = String(chosen.length);
-  document.getElementById("attach-bar").classList.toggle("active", chosen.length > 0);
-  for (const box of boxes) box.closest(".poster-card").classList.toggle("picked", box.checked);
+  picked.textContent = String(document.querySelectorAll("input[name=exhibit]:checked").length);
 }
 document.addEventListener("change", (event) => {
   if (event.target.name === "exhibit") count();
