@@ -31,6 +31,9 @@ class Kind(enum.StrEnum):
     EXHIBIT_QUARANTINED = "exhibit:quarantined"  # which digests differed
     EXHIBIT_RECEIVED_AGAIN = "exhibit:received_again"  # the same bytes came once more
     EXHIBIT_PROBED = "exhibit:probed"  # what the media tools read; poster's provenance
+    EXHIBIT_ALTERED = "exhibit:altered"  # read again, the original was other bytes
+    EXHIBIT_UNREADABLE = "exhibit:unreadable"  # it was gone, or could not be read
+    EXHIBIT_READABLE_AGAIN = "exhibit:readable_again"  # and is as it was sealed
     EXHIBIT_VIEWED = "exhibit:viewed"
     EXHIBIT_PLAYED = "exhibit:played"
     EXHIBIT_DOWNLOADED = "exhibit:downloaded"
@@ -99,6 +102,12 @@ DETAILS: dict[Kind, frozenset[str]] = {
     Kind.EXHIBIT_PROBED: frozenset(
         {"media_type", "media_state", "tool", "poster_sha256?", "poster_arguments?", "problem?"}
     ),
+    Kind.EXHIBIT_ALTERED: frozenset(
+        # segments: the numbers of those that differ, from 0; the first thousand
+        {"sha256", "sha256_found", "size", "size_found", "segments"}
+    ),
+    Kind.EXHIBIT_UNREADABLE: frozenset({"sha256", "problem"}),
+    Kind.EXHIBIT_READABLE_AGAIN: frozenset({"sha256"}),
     Kind.EXHIBIT_VIEWED: frozenset(),
     Kind.EXHIBIT_PLAYED: frozenset(),
     Kind.EXHIBIT_DOWNLOADED: frozenset({"sha256"}),

@@ -156,6 +156,7 @@ def _register(
         custodian=upload.actor_name,
         received_at=received_at,
         sealed_at=now if state is ExhibitState.SEALED else None,
+        last_read_at=now,
     )
     flags = set(reading.flags) | _find_wearer(session, exhibit, reading, upload)
     if upload.sha256_claim is None:

@@ -20,7 +20,7 @@ from sqlalchemy.sql.visitors import InternalTraversal
 
 from evidence.exhibits import text_search
 from evidence.exhibits.flags import Flag
-from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState, MediaState
+from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState, Fixity, MediaState
 from evidence.exhibits.order import first_position, last_position
 from evidence.exhibits.reach import visible_to
 from evidence.grams import words
@@ -47,6 +47,7 @@ class Filters:
     recorded_until: dt.datetime | None = None
     state: ExhibitState | None = None
     media_state: MediaState | None = None
+    fixity: Fixity | None = None
     flag: Flag | None = None
     text: str = ""  # every word, anywhere in label, names, recorder, linked number or party
 
@@ -145,7 +146,7 @@ def _checks(f: Filters) -> list[ColumnElement[bool]]:
     checks: list[ColumnElement[bool]] = []
     checks.extend(
         _Aside(getattr(Exhibit, name)) == getattr(f, name)
-        for name in ("recorder_id", "officer_id", "unit_id", "state", "media_state")
+        for name in ("recorder_id", "officer_id", "unit_id", "state", "media_state", "fixity")
         if getattr(f, name) is not None
     )
     if f.received_from:
@@ -203,7 +204,7 @@ def _rare(session: Session, f: Filters) -> list[ColumnElement[bool]]:
     """A condition that leaves few exhibits, if the filters have one; otherwise nothing."""
     found = [
         getattr(Exhibit, name) == getattr(f, name)
-        for name in ("media_state", "state")
+        for name in ("fixity", "media_state", "state")
         if getattr(f, name) is not None
     ]
     if f.recorded_from and f.recorded_until:

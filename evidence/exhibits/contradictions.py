@@ -22,7 +22,7 @@ from evidence.custody.kinds import Kind
 from evidence.custody.reading import RecordedEvent, events_of
 from evidence.errors import InvalidInput, StorageError, StorageUnavailable
 from evidence.exhibits.flags import Flag
-from evidence.exhibits.models import Exhibit, ExhibitLink, MediaState
+from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState, Fixity, MediaState
 from evidence.storage.port import OriginalStore
 
 # The row's sealed_at and its event's time are read from the clock one after the other.
@@ -56,6 +56,7 @@ class Member(enum.StrEnum):
     RECEIVED_AT = "received_at"
     SEALED_AT = "sealed_at"
     FLAGS = "flags"
+    FIXITY = "fixity"  # the row hides that the original was altered, or invents it
     MEDIA_TYPE = "media_type"
     MEDIA_STATE = "media_state"
     POSTER = "poster_sha256"
@@ -87,7 +88,8 @@ def look_into(
 
 def _stored(store: OriginalStore, events: Sequence[RecordedEvent]) -> Iterator[Contradiction]:
     sealed = _only(events, Kind.EXHIBIT_SEALED)
-    if sealed is None:
+    # What was found altered is in quarantine, and its own event says so.
+    if sealed is None or _only(events, Kind.EXHIBIT_ALTERED):
         return
     try:
         held: int | None = store.size(str(sealed.details.get("sha256")))
@@ -116,12 +118,14 @@ def contradictions(
     """
     acquired = _only(events, Kind.EXHIBIT_ACQUIRED)
     settled = _only(events, Kind.EXHIBIT_SEALED) or _only(events, Kind.EXHIBIT_QUARANTINED)
+    altered = _only(events, Kind.EXHIBIT_ALTERED) is not None
     found = [*_history(events)]
     if acquired:
         found += _differing(_acquired_row(exhibit), acquired.details)
         found += _flags(exhibit, acquired.details.get("flags"))
     if settled:
-        found += _settled(exhibit, settled)
+        found += _settled(exhibit, settled, altered)
+        found += _one(Member.FIXITY, exhibit.fixity is Fixity.ALTERED, altered)
     found += _media(exhibit, events)
     found += _links(exhibit, events)
     if acquired:
@@ -170,10 +174,11 @@ def _acquired_row(exhibit: Exhibit) -> dict[Member, Any]:
     }
 
 
-def _settled(exhibit: Exhibit, event: RecordedEvent) -> Iterator[Contradiction]:
-    """The row against exhibit:sealed or exhibit:quarantined."""
+def _settled(exhibit: Exhibit, event: RecordedEvent, altered: bool) -> Iterator[Contradiction]:
+    """The row against exhibit:sealed or exhibit:quarantined, and exhibit:altered."""
     sealed = event.kind == Kind.EXHIBIT_SEALED.value
-    yield from _one(Member.STATE, exhibit.state.value, "sealed" if sealed else "quarantined")
+    state = ExhibitState.SEALED if sealed and not altered else ExhibitState.QUARANTINED
+    yield from _one(Member.STATE, exhibit.state.value, state.value)
     row = {
         Member.SIZE: exhibit.size,
         Member.SHA256_CLAIM: exhibit.sha256_claim,

@@ -42,6 +42,15 @@ class MediaState(enum.StrEnum):
     NOT_MEDIA = "not_media"
 
 
+class Fixity(enum.StrEnum):
+    """What the last reading of an original's bytes, after its sealing, has shown."""
+
+    UNCHECKED = "unchecked"
+    INTACT = "intact"
+    ALTERED = "altered"
+    UNREADABLE = "unreadable"  # gone, or the medium refuses
+
+
 def _position(context: Any) -> int:
     row = context.get_current_parameters()
     return position_of(row["received_at"], row["label"])
@@ -66,6 +75,8 @@ class Exhibit(Base):
         Index("ix_exhibits_officer", "officer_id", "position"),
         Index("ix_exhibits_state", "state", "position"),
         Index("ix_exhibits_media_state", "media_state", "position"),
+        Index("ix_exhibits_fixity", "fixity", "position"),
+        Index("ix_exhibits_last_read_at", "state", "last_read_at"),
         Index("ix_exhibits_recorded", "position", "recorded_at"),
         Index("ix_exhibits_recorded_at", "recorded_at"),
         CheckConstraint("size >= 0", name="size"),
@@ -102,6 +113,14 @@ class Exhibit(Base):
     custodian: Mapped[str] = mapped_column(String(100), default="")
     received_at: Mapped[dt.datetime]
     sealed_at: Mapped[dt.datetime | None]
+
+    # Every byte of the original was last read and compared then: the sealing was the first time.
+    last_read_at: Mapped[dt.datetime | None]
+    fixity: Mapped[Fixity] = mapped_column(
+        Enum(Fixity, native_enum=False, length=20),
+        default=Fixity.UNCHECKED,
+        server_default=Fixity.UNCHECKED.name,
+    )
 
     # What the media tools say.
     media_state: Mapped[MediaState] = mapped_column(

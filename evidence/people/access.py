@@ -22,6 +22,7 @@ class Act(enum.StrEnum):
     EXHIBIT_PROVE = "exhibit_prove"
     EXHIBIT_LINK = "exhibit_link"
     CUSTODY_VIEW = "custody_view"
+    FIXITY_CHECK = "fixity_check"
     INSPECTION_VIEW = "inspection_view"
     INSPECTION_RECORD = "inspection_record"
     CASE_VIEW = "case_view"
@@ -83,6 +84,7 @@ _T: dict[Role, dict[Act, Scope]] = {
         Act.EXHIBIT_DOWNLOAD: Scope.ALL,
         Act.EXHIBIT_PROVE: Scope.ALL,
         Act.CUSTODY_VIEW: Scope.ALL,
+        Act.FIXITY_CHECK: Scope.ALL,
         Act.INSPECTION_VIEW: Scope.ALL,
         Act.CASE_VIEW: Scope.ALL,
         Act.RECORDER_VIEW: Scope.ALL,
@@ -114,6 +116,7 @@ _T: dict[Role, dict[Act, Scope]] = {
         Act.EXHIBIT_PROVE: Scope.ALL,
         Act.EXHIBIT_LINK: Scope.ALL,
         Act.CUSTODY_VIEW: Scope.ALL,
+        Act.FIXITY_CHECK: Scope.ALL,
         Act.INSPECTION_VIEW: Scope.ALL,
         Act.CASE_VIEW: Scope.ALL,
         Act.CASE_ARCHIVE: Scope.ALL,
@@ -124,6 +127,7 @@ _T: dict[Role, dict[Act, Scope]] = {
         Act.EXHIBIT_VIEW: Scope.ALL,
         Act.EXHIBIT_PROVE: Scope.ALL,
         Act.CUSTODY_VIEW: Scope.ALL,
+        Act.FIXITY_CHECK: Scope.ALL,
         Act.CASE_VIEW: Scope.ALL,
         Act.RECORDER_VIEW: Scope.ALL,
         Act.PEOPLE_VIEW: Scope.ALL,

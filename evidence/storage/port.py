@@ -122,6 +122,18 @@ class OriginalStore(Protocol):
         A retry is harmless.
         """
 
+    def read_again(self, sha256: str) -> Iterator[bytes]:
+        """Every byte of an original, from the medium and not from a cache wherever that can be had.
+
+        Raises OriginalMissing at once, StorageUnavailable where the medium refuses.
+        """
+
+    def set_aside(self, sha256: str, exhibit_id: UUID) -> None:
+        """Take what is filed as an original away into quarantine, under `exhibit_id`, durable.
+
+        For bytes that are no longer those of their name. A retry is harmless.
+        """
+
     def size(self, sha256: str) -> int:
         """Bytes of an original. Raises OriginalMissing."""
 
