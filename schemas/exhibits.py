@@ -9,7 +9,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 from evidence.exhibits.contradictions import Member
 from evidence.exhibits.flags import Flag
 from evidence.exhibits.linking import MAX_AT_ONCE, MAX_NOTE
-from evidence.exhibits.models import ExhibitState, MediaState
+from evidence.exhibits.models import ExhibitState, Fixity, MediaState
 from schemas.custody import EventResponse
 from schemas.members import Moment, PageQuery, Text, page_of
 from schemas.people import OfficerName, UnitName
@@ -59,6 +59,9 @@ class ExhibitListed(Schema):
     sha256 = fields.String()
     size = fields.Integer(metadata={"description": "bytes"})
     filename = fields.String(metadata={"description": "as the source named it; never a path"})
+    fixity = fields.Enum(
+        Fixity, by_value=True, metadata={"description": "what reading the original again showed"}
+    )
     flags = fields.List(fields.String(validate=validate.OneOf([f.value for f in Flag])))
     recorded_at = fields.AwareDateTime(allow_none=True)
     received_at = fields.AwareDateTime()
@@ -76,6 +79,9 @@ class ExhibitResponse(ExhibitListed):
     recorder_claim = fields.String()
     recorded_at_claim = fields.String()
     custodian = fields.String()
+    last_read_at = fields.AwareDateTime(
+        allow_none=True, metadata={"description": "every byte was read from storage and compared"}
+    )
     digests = fields.Function(lambda exhibit: Digests().dump(exhibit))
     media_facts = fields.Dict(allow_none=True)
 
@@ -111,6 +117,7 @@ class ExhibitQuery(PageQuery):
     recorded_until = Moment(load_default=None, metadata={"description": "excluded"})
     state = fields.Enum(ExhibitState, by_value=True, load_default=None)
     media_state = fields.Enum(MediaState, by_value=True, load_default=None)
+    fixity = fields.Enum(Fixity, by_value=True, load_default=None)
     flag = fields.Enum(Flag, by_value=True, load_default=None)
 
 

@@ -5,6 +5,7 @@ A wrong value stops the start with a sentence that names the variable, the value
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 import secrets
@@ -33,6 +34,8 @@ class Settings:
     log_origin: str
     secret_key_file: Path
     max_upload: int  # bytes
+    fixity_period: dt.timedelta  # every original is read again once in so long
+    fixity_rate: int  # bytes a second, at most, for that
     proxies: int  # how many of our own stand before us and speak for their clients
 
     @property
@@ -52,6 +55,12 @@ def _count(name: str, text: str) -> int:
     if not re.fullmatch("[0-9]", text.strip(), re.ASCII):
         raise ConfigurationError(f"{name}={text!r} is not a number from 0 to 9.")
     return int(text)
+
+
+def _days(name: str, text: str) -> dt.timedelta:
+    if not re.fullmatch("[1-9][0-9]{0,3}", text.strip(), re.ASCII):
+        raise ConfigurationError(f"{name}={text!r} is not a number of days from 1 to 9999.")
+    return dt.timedelta(days=int(text))
 
 
 def _url(name: str, text: str, schemes: tuple[str, ...]) -> str:
@@ -96,6 +105,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
             env.get("ZHENGLIAN_SECRET_KEY_FILE") or data / "keys" / "secret.key"
         ).expanduser(),
         max_upload=_size("ZHENGLIAN_MAX_UPLOAD", env.get("ZHENGLIAN_MAX_UPLOAD") or "64G"),
+        fixity_period=_days("ZHENGLIAN_FIXITY_DAYS", env.get("ZHENGLIAN_FIXITY_DAYS") or "90"),
+        fixity_rate=_size("ZHENGLIAN_FIXITY_RATE", env.get("ZHENGLIAN_FIXITY_RATE") or "40M"),
         proxies=_count("ZHENGLIAN_PROXIES", env.get("ZHENGLIAN_PROXIES") or "0"),
     )
 

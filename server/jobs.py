@@ -26,6 +26,7 @@ from evidence.exhibits.models import Exhibit, ExhibitState, MediaState
 from evidence.exhibits.reading import read
 from evidence.uploads import receiving
 from evidence.uploads.models import Upload, UploadState
+from server import rereading
 from server.extensions import db, store
 from server.in_hand import InHand
 from server.unit_of_work import unit_of_work
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 LOST_AFTER = dt.timedelta(seconds=20)
 _SWEPT_AT_ONCE = 200
 # Retries of each task, and its priority: what is not sealed yet goes before any picture.
-_TASKS = {"seal": (5, 10), "read_media": (2, 0)}
+_TASKS = {"seal": (5, 10), "read_media": (2, 0), "read_again": (0, -10)}
 _reading = InHand()
 
 
@@ -65,7 +66,11 @@ def init(app: Flask) -> None:
             name=name,
             context=True,
         )(within_app(work))
-        for name, work in (("seal", _seal), ("read_media", _read_media))
+        for name, work in (
+            ("seal", _seal),
+            ("read_media", _read_media),
+            ("read_again", _read_again),
+        )
     }
     app.extensions["zhenglian"]["queue"] = queue
     app.extensions["zhenglian"]["tasks"] = tasks
@@ -93,6 +98,15 @@ def seal(upload_id: UUID) -> None:
 def read_media(exhibit_id: UUID) -> None:
     """Have an exhibit's facts read and its poster made."""
     _enqueue("read_media", exhibit_id)
+
+
+def read_again(exhibit_id: UUID) -> None:
+    """Have an exhibit's original read again, before its turn."""
+    _enqueue("read_again", exhibit_id)
+
+
+def _read_again(exhibit_id: UUID, last: bool) -> None:
+    rereading.check_exhibit(exhibit_id)
 
 
 def _seal(upload_id: UUID, last: bool) -> None:

@@ -1,4 +1,5 @@
-"""The worker: `python -m server.worker` runs the queue, the sequencer and the sweep.
+"""The worker: `python -m server.worker` runs the queue, the sequencer, the sweep
+and the reading again of originals.
 
 Each loop runs in a thread of its own; an exception is logged and the loop goes on. A log that
 has forked stops the sequencer, which is then no longer ready, and the server says so.
@@ -23,11 +24,13 @@ from evidence.errors import LogForked
 from server import config, create_app, jobs
 from server.config import ConfigurationError
 from server.extensions import sessions, signer, store
+from server.rereading import GivenUp, Rereading
 
 log = logging.getLogger("zhenglian.worker")
 
 SEQUENCE_EVERY = 0.1
 SWEEP_EVERY = 15.0
+FIXITY_EVERY = 5.0  # seconds between two looks whether an original is due
 JOB_THREADS = 2
 
 
@@ -61,7 +64,11 @@ class Worker:
     def start(self) -> None:
         self._threads = [
             threading.Thread(target=loop, name=name)
-            for name, loop in (("sequencer", self._sequence), ("sweep", self._sweep))
+            for name, loop in (
+                ("sequencer", self._sequence),
+                ("sweep", self._sweep),
+                ("fixity", self._reread),
+            )
         ]
         for thread in self._threads:
             thread.start()
@@ -88,6 +95,9 @@ class Worker:
     def _sweep(self) -> None:
         self._repeat(lambda: jobs.sweep(self._lost_after), self._sweep_every)
 
+    def _reread(self) -> None:
+        self._repeat(Rereading(self._stop.wait).run_once, FIXITY_EVERY, full=1)
+
     def _repeat(self, act: Callable[[], int], every: float, full: int | None = None) -> None:
         """Do `act` until the stop; at once again where it did as much as it can at a time."""
         while not self._stop.is_set():
@@ -95,6 +105,8 @@ class Worker:
             try:
                 with self._app.app_context():
                     found = act()
+            except GivenUp:
+                return
             except LogForked:
                 log.critical("the custody log contradicts itself: nothing is signed", exc_info=True)
                 self._stop.wait(30)

@@ -74,6 +74,31 @@ def sealed(session: Session, exhibit: Exhibit) -> Sealed:
     )
 
 
+def counts(session: Session) -> dict[Fixity, int]:
+    """How many originals are in which state of fixity; those that never were sealed are not."""
+    rows = session.execute(
+        select(Exhibit.fixity, func.count())
+        .where(Exhibit.sealed_at.is_not(None))
+        .group_by(Exhibit.fixity)
+    )
+    found = dict.fromkeys(Fixity, 0)
+    found.update((fixity, count) for fixity, count in rows)
+    return found
+
+
+def ages(session: Session, step: dt.timedelta, steps: int) -> list[int]:
+    """How many sealed originals were last read less than 1, 2, … steps ago; the last: the rest."""
+    now, found = clock.now(), []
+    for n in range(steps):
+        query = select(func.count()).where(
+            Exhibit.state == ExhibitState.SEALED, Exhibit.last_read_at <= now - n * step
+        )
+        if n < steps - 1:
+            query = query.where(Exhibit.last_read_at > now - (n + 1) * step)
+        found.append(session.scalar(query) or 0)
+    return found
+
+
 def interval(session: Session, period: dt.timedelta) -> dt.timedelta:
     """How far apart checks are, so that each original is read once in `period`."""
     count = session.scalar(

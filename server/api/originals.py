@@ -21,9 +21,9 @@ from evidence.custody import exhibit_proof
 from evidence.custody.kinds import Kind
 from evidence.custody.models import CustodyEvent
 from evidence.digests import unpack_segments
-from evidence.errors import Conflict, FixityMismatch, LogNotReady, NotFound
+from evidence.errors import Conflict, ExhibitQuarantined, FixityMismatch, LogNotReady, NotFound
 from evidence.exhibits import finding, viewing
-from evidence.exhibits.models import Exhibit, ExhibitSegments, ExhibitState
+from evidence.exhibits.models import Exhibit, ExhibitSegments, ExhibitState, Fixity
 from evidence.people.access import Act
 from evidence.people.actor import Actor
 from server import ranges
@@ -88,6 +88,8 @@ def _recorded_bytes(
     """The bytes, opened first; then the event; a HEAD carries no bytes and makes no event."""
     if request.method == "HEAD":
         return iter(())
+    if exhibit.fixity is Fixity.ALTERED:
+        raise ExhibitQuarantined("The original was found altered.", label=exhibit.label)
     quarantined = exhibit.state is ExhibitState.QUARANTINED
     if quarantined:
         opened = store().read_quarantined(exhibit.id, first, length)

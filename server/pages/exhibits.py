@@ -19,7 +19,7 @@ from evidence.errors import EvidenceError, InvalidInput, NotFound
 from evidence.exhibits import contradictions, finding, linking, viewing
 from evidence.exhibits.finding import Filters
 from evidence.exhibits.flags import Flag
-from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState, MediaState
+from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState, Fixity, MediaState
 from evidence.exhibits.reach import reach_of
 from evidence.exhibits.timeline import timeline
 from evidence.inspections import linking as inspection_linking
@@ -31,6 +31,7 @@ from evidence.people.models import Unit
 from evidence.recorders.ledger import wearer_at
 from evidence.recorders.models import Recorder
 from evidence.uploads.models import Upload
+from server import jobs
 from server.accounts.current import current_actor, require_login
 from server.extensions import db, store
 from server.presentation.contradicting import with_names
@@ -64,6 +65,7 @@ def _filters() -> Filters:
         text=request.args.get("text", "")[:200],
         state=_choice(ExhibitState, "state"),
         media_state=_choice(MediaState, "media_state"),
+        fixity=_choice(Fixity, "fixity"),
         flag=_choice(Flag, "flag"),
         unit_id=_uuid("unit"),
         recorder_id=_uuid("recorder"),
@@ -219,6 +221,15 @@ def attach_one(exhibit_id: UUID) -> str | Response | tuple[str, int]:
         exhibit = finding.find(db.session(), exhibit_id, actor)
         return _one(exhibit, actor, error_words(error), number, note), 422
     flash(_attached(1, case))
+    return redirect(url_for("exhibits.one", name=exhibit.label))
+
+
+@blp.post("/<uuid:exhibit_id>/read-again")
+def read_again(exhibit_id: UUID) -> Response:
+    """Have the original read again before its turn; the worker does it."""
+    exhibit = finding.allowed(db.session(), exhibit_id, current_actor(), Act.FIXITY_CHECK)
+    jobs.read_again(exhibit.id)
+    flash(_("The original is being read again. Reload this page to see what was found."))
     return redirect(url_for("exhibits.one", name=exhibit.label))
 
 

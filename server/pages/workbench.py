@@ -13,7 +13,7 @@ from evidence.cases.reach import visible_to as visible_cases
 from evidence.exhibits import finding
 from evidence.exhibits.finding import Filters
 from evidence.exhibits.flags import Flag
-from evidence.exhibits.models import Exhibit, ExhibitState, MediaState
+from evidence.exhibits.models import Exhibit, ExhibitState, Fixity, MediaState
 from evidence.people import access
 from evidence.people.access import Act
 from evidence.people.actor import Actor
@@ -55,6 +55,12 @@ def _figures(actor: Actor) -> list[Figure]:
             _exhibits(actor, _l("Docked late"), "clock", {"flag": Flag.LATE_UPLOAD}),
             _exhibits(actor, _l("Unreadable"), "video-off", {"media_state": MediaState.UNREADABLE}),
         ]
+        for state, name in (
+            (Fixity.ALTERED, _l("Originals altered")),
+            (Fixity.UNREADABLE, _l("Originals unreadable")),
+        ):
+            figure = _exhibits(actor, name, "alert-triangle", {"fixity": state})
+            figures += [figure] if figure.worry else []
     if access.allows(actor, Act.CASE_VIEW):
         cases = db.session.scalar(select(func.count(Case.id)).where(visible_cases(actor)))
         figures.append(Figure(str(cases), _l("Cases"), "folders", url_for("cases.listed")))

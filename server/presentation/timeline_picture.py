@@ -43,6 +43,8 @@ _SHAPES = {
     "exhibit:acquired": "square",
     "exhibit:sealed": "square",
     "exhibit:quarantined": "cross",
+    "exhibit:altered": "cross",
+    "exhibit:unreadable": "cross",
     "exhibit:linked": "diamond",
     "exhibit:unlinked": "diamond",
     "exhibit:proved": "triangle",

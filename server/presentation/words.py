@@ -8,7 +8,7 @@ from evidence.cases.models import Sector, Stage
 from evidence.custody.kinds import Kind
 from evidence.exhibits.contradictions import Member
 from evidence.exhibits.flags import Flag
-from evidence.exhibits.models import ExhibitState, MediaState
+from evidence.exhibits.models import ExhibitState, Fixity, MediaState
 from evidence.inspections.models import InspectionResult
 from evidence.people.actor import Role, Via
 from evidence.people.models import UnitKind
@@ -97,10 +97,17 @@ MEMBERS = {
     Member.FLAGS: _l("To be looked at"),
     Member.MEDIA_TYPE: _l("Type"),
     Member.MEDIA_STATE: _l("What the media tools said"),
+    Member.FIXITY: _l("Whether the original was found altered"),
     Member.POSTER: _l("Digest of the poster"),
     Member.LINKS: _l("Links"),
     Member.ORIGINAL: _l("Bytes of the original in the store"),
     Member.LEDGER: _l("Wearer, against the events of the recorder's ledger"),
+}
+FIXITY = {
+    Fixity.INTACT: (_l("Read again: intact"), "shield-check", "good"),
+    Fixity.UNCHECKED: (_l("Not read again yet"), "circle-dashed", "quiet"),
+    Fixity.UNREADABLE: (_l("Original unreadable"), "alert-triangle", "bad"),
+    Fixity.ALTERED: (_l("Original altered"), "shield-x", "bad"),
 }
 STAGES = {
     Stage.FILED: _l("Filed"),
@@ -131,6 +138,9 @@ KINDS = {
     Kind.EXHIBIT_QUARANTINED: (_l("Quarantined"), "shield-x"),
     Kind.EXHIBIT_RECEIVED_AGAIN: (_l("Same bytes received again"), "copy"),
     Kind.EXHIBIT_PROBED: (_l("Read by the media tools"), "movie"),
+    Kind.EXHIBIT_ALTERED: (_l("Found altered"), "shield-x"),
+    Kind.EXHIBIT_UNREADABLE: (_l("Found unreadable"), "alert-triangle"),
+    Kind.EXHIBIT_READABLE_AGAIN: (_l("Readable again, as sealed"), "shield-check"),
     Kind.EXHIBIT_VIEWED: (_l("Viewed"), "eye"),
     Kind.EXHIBIT_PLAYED: (_l("Played"), "player-play"),
     Kind.EXHIBIT_DOWNLOADED: (_l("Downloaded"), "download"),

@@ -43,6 +43,8 @@ _VARIABLES = (
     "ZHENGLIAN_SECRET_KEY_FILE",
     "ZHENGLIAN_MAX_UPLOAD",
     "ZHENGLIAN_PROXIES",
+    "ZHENGLIAN_FIXITY_DAYS",
+    "ZHENGLIAN_FIXITY_RATE",
 )
 
 
@@ -86,6 +88,8 @@ def test_a_size_is_written_as_people_write_it(tmp_path: Path, text: str, size: i
         ("ZHENGLIAN_QUEUE_URL", "amqp://x"),
         ("ZHENGLIAN_PROXIES", "yes"),
         ("ZHENGLIAN_PROXIES", "-1"),
+        ("ZHENGLIAN_FIXITY_DAYS", "0"),
+        ("ZHENGLIAN_FIXITY_RATE", "fast"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_would_be_right(

@@ -40,7 +40,7 @@ PAGES = {
         "/inspections/{inspection}",
         "/inspections/{other_inspection}",
     ],
-    "supervisor": ["/", "/exhibits/{film}", "/cases/{case}", "/custody-log"],
+    "supervisor": ["/", "/exhibits/{film}", "/cases/{case}", "/custody-log", "/fixity"],
     "administrator": ["/", "/recorders", "/administration"],
 }
 FIRST_DAY = {

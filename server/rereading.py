@@ -1,0 +1,84 @@
+"""The worker's reading again of every original, spread over the configured period."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from uuid import UUID
+
+from flask import current_app
+
+from evidence.errors import NotFound
+from evidence.exhibits import fixity
+from evidence.exhibits.fixity import Pace, Sealed
+from evidence.exhibits.models import Exhibit, Fixity
+from server.config import Settings
+from server.extensions import db, store
+from server.unit_of_work import unit_of_work
+
+log = logging.getLogger(__name__)
+
+
+def settings() -> Settings:
+    found: Settings = current_app.extensions["zhenglian"]["settings"]
+    return found
+
+
+class Rereading:
+    """Whose turn it is, and when. `wait` pauses for seconds, and says whether to give up."""
+
+    def __init__(self, wait: Callable[[float], bool]) -> None:
+        self._wait = wait
+        self._last = float("-inf")
+
+    def run_once(self) -> int:
+        """Read the original whose turn it is, if one is due. How many were read."""
+        session = db.session()
+        due = self._last + fixity.interval(session, settings().fixity_period).total_seconds()
+        original = fixity.oldest(session) if time.monotonic() >= due else None
+        session.rollback()
+        if original is None:
+            return 0
+        self._last = time.monotonic()
+        check_now(original, _at_most(settings().fixity_rate, self._wait))
+        return 1
+
+
+class GivenUp(Exception):
+    """The worker ends; the reading is begun again by the next."""
+
+
+def _at_most(rate: int, wait: Callable[[float], bool]) -> Pace:
+    """A pace of `rate` bytes a second. Raises GivenUp."""
+    began, read = time.monotonic(), 0
+
+    def pace(count: int) -> None:
+        nonlocal read
+        read += count
+        ahead = read / rate - (time.monotonic() - began)
+        if ahead > 0 and wait(ahead):
+            raise GivenUp
+
+    return pace
+
+
+def check_now(original: Sealed, pace: Pace = lambda _: None) -> Fixity:
+    """Read one original again, and write down what is found. Raises StorageUnavailable."""
+    found = fixity.read_again(store(), original, pace)
+    with unit_of_work() as session:
+        fixity.record(session, store(), original, found)
+    if found.fixity is not Fixity.INTACT:
+        log.critical("the original of %s is %s", original.exhibit_id, found.fixity.value)
+    return found.fixity
+
+
+def check_exhibit(exhibit_id: UUID) -> Fixity:
+    """The same of one exhibit that somebody asks for. Raises NotFound, StorageUnavailable."""
+    session = db.session()
+    exhibit = session.get(Exhibit, exhibit_id)
+    if exhibit is None:
+        raise NotFound
+    original = fixity.sealed(session, exhibit)
+    session.rollback()
+    return check_now(original)

@@ -1,0 +1,141 @@
+"""Originals are read again by the worker; what was altered on the disk raises the alarm."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from evidence.exhibits.models import Fixity
+from evidence.storage.memory import MemoryStore
+from server import rereading
+from server.extensions import store
+from server.rereading import GivenUp, Rereading
+from tests.api.office import Office
+from tests.api.tus import Tus, metadata
+from tests.bureau import PASSWORD
+from tests.contracts.stores import sha256
+from tests.faults.test_kill import until
+from tests.live import LiveServer
+
+
+def alter(app: Flask, exhibit: UUID, office: Office, content: bytes) -> None:
+    with app.app_context():
+        held = store()
+        assert isinstance(held, MemoryStore)
+        held._originals[office.client("supervisor").get(path(exhibit)).json["sha256"]] = content
+
+
+def path(exhibit: UUID) -> str:
+    return f"/api/v1/exhibits/{exhibit}"
+
+
+def check(app: Flask, exhibit: UUID) -> Fixity:
+    with app.app_context():
+        return rereading.check_exhibit(exhibit)
+
+
+def test_an_altered_original_is_in_quarantine_and_no_longer_handed_out(office: Office) -> None:
+    exhibit = office.exhibit(b"as it was recorded")
+    alter(office.app, exhibit, office, b"as it was rewritten")
+    assert check(office.app, exhibit) is Fixity.ALTERED
+    supervisor = office.client("supervisor")
+    told = supervisor.get(path(exhibit)).json
+    assert (told["state"], told["fixity"]) == ("quarantined", "altered")
+    for way in ("/original", "/original?play=1"):
+        assert supervisor.get(path(exhibit) + way).json["code"] == "exhibit_quarantined"
+    (listed,) = supervisor.get("/api/v1/exhibits?fixity=altered").json["items"]
+    assert listed["id"] == str(exhibit)
+    assert supervisor.get("/api/v1/exhibits?fixity=intact").json["items"] == []
+    assert office.kinds(exhibit).count("exhibit:altered") == 1
+
+
+def test_nothing_is_attached_that_was_found_altered(office: Office) -> None:
+    office.file_case()
+    exhibit = office.exhibit(b"as it was recorded")
+    alter(office.app, exhibit, office, b"")
+    check(office.app, exhibit)
+    answer = office.client("handler").post(
+        f"{path(exhibit)}/links", json={"case_number": "衡东市监罚字〔2023〕451号"}
+    )
+    assert answer.json["code"] == "exhibit_quarantined"
+
+
+def test_the_reading_is_as_slow_as_it_is_told() -> None:
+    waited: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waited.append(seconds)
+        return False
+
+    pace = rereading._at_most(1000, wait)
+    for _ in range(3):
+        pace(1000)
+    assert [round(w) for w in waited] == [1, 2, 3]
+
+
+def test_a_worker_that_ends_gives_the_reading_up() -> None:
+    with pytest.raises(GivenUp):
+        rereading._at_most(1, lambda _: True)(100)
+
+
+def test_one_is_read_at_once_and_the_next_when_its_share_of_the_period_is_over(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        office.exhibit()
+    moment = [1000.0]
+    monkeypatch.setattr(rereading.time, "monotonic", lambda: moment[0])
+    turns = Rereading(lambda _: False)
+    with office.app.app_context():
+        assert [turns.run_once(), turns.run_once()] == [1, 0]
+        half = rereading.settings().fixity_period.total_seconds() / 2
+        moment[0] += half - 1
+        assert turns.run_once() == 0
+        moment[0] += 1
+        assert turns.run_once() == 1
+
+
+def log_in(app: Flask, who: str) -> FlaskClient:
+    browser = app.test_client()
+    token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/login").text)
+    assert token
+    said = {"username": who, "password": PASSWORD, "csrf_token": token[1]}
+    assert browser.post("/login", data=said).status_code == 302
+    return browser
+
+
+def test_the_state_of_the_corpus_is_for_those_who_audit(app: Flask) -> None:
+    assert log_in(app, "supervisor").get("/fixity").status_code == 200
+    assert log_in(app, "handler").get("/fixity").status_code == 403
+    assert app.test_client().get("/fixity").status_code in (302, 401)
+
+
+def test_a_byte_changed_on_the_disk_is_found_by_the_worker_alone(own_server: LiveServer) -> None:
+    own_server.start()
+    content = b"0123456789" * 1000
+    tus = Tus(own_server)
+    where = tus.create(len(content), {"Upload-Metadata": metadata(filename="a.mp4")})
+    tus.send(where, 0, content)
+    until(lambda: tus.state(where, 1)["state"] == "sealed")
+    exhibit = tus.state(where, 1)["exhibit"]
+    own_server.kill_worker()
+    digest = sha256(content)
+    original: Path = own_server.data / "store" / "originals" / digest[:2] / digest[2:4] / digest
+    original.chmod(0o640)
+    original.write_bytes(content[:5000] + b"X" + content[5001:])
+    # The first thing that a worker reads again is what was read longest ago.
+    own_server.start_worker()
+    supervisor = Tus(own_server, own_server.tokens["supervisor"])
+    began = time.monotonic()
+    until(lambda: b'"altered"' in supervisor.ask("GET", exhibit).body)
+    assert time.monotonic() - began < 20
+    kinds = [e["kind"] for e in supervisor.ask("GET", f"{exhibit}/custody").json["events"]]
+    assert "exhibit:altered" in kinds
+    assert not original.exists()
+    assert (own_server.data / "store" / "quarantine" / exhibit.rsplit("/", 1)[1]).exists()
