@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy import func, select
 
 from evidence.custody.models import CustodyEvent, LogHead
+from evidence.exhibits import fixity
 from evidence.uploads.models import Upload, UploadState
 from server.extensions import db, log_origin, store
 from server.jobs import queue_of
@@ -25,6 +26,7 @@ _unsequenced = Gauge(
 _size = Gauge("zhenglian_log_size", "Leaves under the signed checkpoint", registry=REGISTRY)
 _queued = Gauge("zhenglian_jobs_queued", "Jobs that wait for the worker", registry=REGISTRY)
 _free = Gauge("zhenglian_store_free_bytes", "Room left in the store", registry=REGISTRY)
+_fixity = Gauge("zhenglian_originals", "Originals by fixity", ("fixity",), registry=REGISTRY)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -44,6 +46,8 @@ def refresh() -> None:
     head = db.session.get(LogHead, log_origin())
     _size.set(head.size if head else 0)
     _queued.set(queue_of(current_app).pending_count())
+    for state, count in fixity.counts(db.session()).items():
+        _fixity.labels(state.value).set(count)
     free = store().free_bytes()
     if free is not None:
         _free.set(free)
