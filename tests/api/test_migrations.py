@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
@@ -99,4 +100,32 @@ def test_a_migration_that_would_lose_evidence_does_not_exist(bureau: Bureau) -> 
     engine = prepare(create_engine(f"sqlite:///{bureau.data / 'zhenglian.db'}"))
     with pytest.raises(RuntimeError, match="drop all evidence"):
         command.downgrade(migrate.alembic_config(engine), "base")
+    engine.dispose()
+
+
+def test_an_older_database_with_data_goes_up_and_down_and_keeps_it(tmp_path: Path) -> None:
+    file = tmp_path / "zhenglian.db"
+    engine = prepare(create_engine(f"sqlite:///{file}"))
+    chosen = migrate.alembic_config(engine)
+    command.upgrade(chosen, "0001")
+    before = _things(file)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO exhibits (id, label, position, state, sha256, size, sha256_read_back,"
+            " segments_digest, filename, filetype, recorder_claim, recorded_at_claim, flags,"
+            " custodian, received_at, sealed_at, media_state)"
+            " VALUES ('00', 'E2023-000001', 1, 'SEALED', 'ab', 3, 'ab', 'cd', '现场.mp4', '', '',"
+            " '', '[]', '', '2023-09-15 02:00:00', '2023-09-15 02:00:01', 'PENDING')"
+        )
+    command.upgrade(chosen, "head")
+    with engine.connect() as connection:
+        row = connection.exec_driver_sql("SELECT filename, fixity, last_read_at FROM exhibits")
+        assert row.one() == ("现场.mp4", "UNCHECKED", "2023-09-15 02:00:01")
+        found = connection.exec_driver_sql("SELECT content FROM exhibit_texts").scalar_one()
+        assert "现场.mp4" in found
+    assert before.items() <= _things(file).items()
+    command.downgrade(chosen, "0001")
+    assert _things(file) == before
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM exhibits").scalar_one() == 1
     engine.dispose()
