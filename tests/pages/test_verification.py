@@ -16,7 +16,7 @@ DIGEST = hashlib.sha256(BYTES).hexdigest()
 def test_a_strangers_file_is_digested_in_the_browser_and_found_in_the_log(
     visit: Visitor, tmp_path: Path
 ) -> None:
-    stranger = visit("")
+    stranger = visit("", "en", "phone")
     page = stranger.page
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.method))
@@ -33,6 +33,7 @@ def test_a_strangers_file_is_digested_in_the_browser_and_found_in_the_log(
     page.set_input_files("#file", tmp_path / PHOTO)
     page.wait_for_selector("#other:not([hidden])")
     assert not page.is_visible("#same")
+    assert misplaced(page) == []
     assert page.inner_text("#other .found") == hashlib.sha256(changed).hexdigest()
 
 
