@@ -105,6 +105,14 @@ def _said(canonical: bytes) -> dict[str, Any] | None:
     return said if isinstance(said, dict) else None
 
 
+def why_not_the_entry(row: CustodyEvent) -> str:
+    """What in a row is not what its canonical bytes say; nothing where all of it is."""
+    said = _said(row.canonical)
+    if said is None:
+        return "its bytes cannot be read"
+    return "" if _agrees(row, said) else "its columns and its bytes contradict"
+
+
 def _agrees(row: CustodyEvent, said: Mapping[str, Any]) -> bool:
     columns = {
         "v": 1,
