@@ -29,7 +29,8 @@ _LARGEST_INTEGER = 2**53 - 1
 
 def timestamp(moment: dt.datetime) -> str:
     """RFC 3339 in UTC with microseconds and Z."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    naive = moment.astimezone(dt.UTC).replace(tzinfo=None)
+    return f"{naive.isoformat(timespec='microseconds')}Z"
 
 
 def append(

@@ -99,9 +99,9 @@ def _recorded(row: CustodyEvent) -> RecordedEvent:
 
 def _said(canonical: bytes) -> dict[str, Any] | None:
     try:
-        said = json.loads(canonical)
-    except ValueError:
-        return None
+        said = json.loads(canonical.decode())
+    except (ValueError, AttributeError):
+        return None  # a database that was meddled with may hold a text where bytes belong
     return said if isinstance(said, dict) else None
 
 
@@ -122,10 +122,12 @@ def _agrees(row: CustodyEvent, said: Mapping[str, Any]) -> bool:
         "subject": {"type": row.subject_type, "id": str(row.subject_id)},
         "actor": {"type": row.actor_type, "id": str(row.actor_id), "via": row.via},
     }
+    # What has no column of its own says itself.
+    columns |= {name: said[name] for name in ("details", "salt") if name in said}
     return (
-        hashlib.sha256(row.canonical).digest() == row.entry
-        and said.keys() == columns.keys() | {"details", "salt"}
-        and all(said[name] == value for name, value in columns.items())
+        len(columns) == 8
+        and columns == said
+        and hashlib.sha256(row.canonical).digest() == row.entry
     )
 
 

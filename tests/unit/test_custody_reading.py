@@ -87,6 +87,11 @@ def test_an_event_changed_in_the_database_is_shown_as_altered(log: ProvenLog, ch
     assert found.broken_at == read(log)[2].leaf_index
 
 
+def test_a_text_where_the_bytes_belong_is_shown_as_altered(log: ProvenLog) -> None:
+    overwrite(log.sessions, "UPDATE custody_events SET canonical = CAST(canonical AS TEXT)")
+    assert {e.state for e in read(log)} == {"altered"}
+
+
 def test_an_untouched_log_is_intact(log: ProvenLog) -> None:
     log.sequence()
     found = verdict(log)
