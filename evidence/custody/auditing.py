@@ -7,21 +7,28 @@ was smaller. Memory does not grow with the log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import datetime as dt
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, type_coerce
 from sqlalchemy.orm import Session
+from sqlalchemy.types import NullType
 
 from evidence.custody import merkle
+from evidence.custody.append import timestamp
 from evidence.custody.checkpoint import Checkpoint, verify_checkpoint
 from evidence.custody.models import CustodyEvent
-from evidence.custody.reading import why_not_the_entry
+from evidence.custody.reading import event_of, says
 from evidence.custody.tiles import HASH_BYTES, WIDTH, TileReader, tile_path, width_of
 from evidence.errors import CustodyError, LogForked
 from evidence.storage.port import TileStore
 
 _SHOWN = 100
+_COLUMNS = [c for c in CustodyEvent.__table__.columns if c.name != "position"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,51 +175,71 @@ class _Rows:
     """The events of the database beside their entries, both in the order of the leaves."""
 
     def __init__(self, session: Session, found: _Findings) -> None:
-        self._found = found
-        self._rows = self._ordered(session)
-        self.compared = 0
-        self._readable = True
-        self._advance()
-
-    @staticmethod
-    def _ordered(session: Session) -> Iterator[CustodyEvent]:
-        # Columns, not objects: they have the same names, and cost a third.
+        # As the database has them: a conversion costs more than all the rest, and chokes on what
+        # no column of that kind can hold.
         query = (
-            select(*CustodyEvent.__table__.columns)
+            select(*(type_coerce(c, NullType()).label(c.name) for c in _COLUMNS))
             .where(CustodyEvent.leaf_index.is_not(None))
             .order_by(CustodyEvent.leaf_index)
             .execution_options(yield_per=2000)
         )
-        return iter(session.execute(query))  # type: ignore[arg-type]
+        self._rows = iter(session.execute(query))
+        self._found = found
+        self._next = next(self._rows, None)
+        self.compared = 0
 
-    def _advance(self) -> None:
-        """To the next row; what no column of that kind can hold ends the comparison."""
-        self._next: CustodyEvent | None = None
-        try:
-            self._next = next(self._rows, None)
-        except (TypeError, ValueError):
-            self._readable = False
-            self._found.note(f"From event {self.compared} on a row holds what cannot be read.")
+    def _index(self) -> int:
+        """Of the next row; beyond every leaf where there is none."""
+        index = self._next.leaf_index if self._next is not None else None
+        return index if isinstance(index, int) else sys.maxsize
 
     def leave_out(self, until: int) -> None:
         """Events of entries that could not be read."""
-        while self._next is not None and (self._next.leaf_index or 0) < until:
-            self._advance()
+        while self._index() < until:
+            self._next = next(self._rows, None)
 
     def compare(self, first: int, entries: Iterable[bytes]) -> None:
         for index, entry in enumerate(entries, first):
-            while self._next is not None and (self._next.leaf_index or 0) < index:
-                self._found.note(f"Event {self._next.leaf_index} stands there twice.")
-                self._advance()
-            row = self._next
-            if not self._readable:
-                return
-            if row is None or row.leaf_index != index:
+            while self._index() < index:
+                self._found.note(f"Event {self._index()} stands there twice.")
+                self._next = next(self._rows, None)
+            if self._next is None or self._index() != index:
                 self._found.note(f"Event {index} is gone from the database.")
                 continue
-            if row.entry != entry:
-                self._found.note(f"Event {index} is not the one that was published.")
-            elif why := why_not_the_entry(row):
-                self._found.note(f"Event {index} was altered in the database: {why}.")
+            self._compare_one(self._next, index, entry)
             self.compared += 1
-            self._advance()
+            self._next = next(self._rows, None)
+
+    def _compare_one(self, row: Any, index: int, entry: bytes) -> None:
+        said = event_of(row.canonical)
+        if row.entry != entry:
+            self._found.note(f"Event {index} is not the one that was published.")
+        elif said is None or sha256(row.canonical).digest() != entry:
+            self._found.note(f"Event {index} was altered in the database: its bytes.")
+        elif not says(said, _columns(row)):
+            self._found.note(
+                f"Event {index} was altered in the database: a column beside its bytes."
+            )
+
+
+def _columns(row: Any) -> dict[str, Any]:
+    """What the columns beside the bytes say, as an event says it."""
+    return {
+        "v": 1,
+        "id": _identifier(row.id),
+        "at": timestamp(row.at) if isinstance(row.at, dt.datetime) else _moment(str(row.at)),
+        "kind": row.kind,
+        "subject": {"type": row.subject_type, "id": _identifier(row.subject_id)},
+        "actor": {"type": row.actor_type, "id": _identifier(row.actor_id), "via": row.via},
+    }
+
+
+def _identifier(value: Any) -> str:
+    """SQLite keeps a UUID as 32 hexadecimal digits."""
+    v = str(value)
+    return v if len(v) != 32 else f"{v[:8]}-{v[8:12]}-{v[12:16]}-{v[16:20]}-{v[20:]}"
+
+
+def _moment(kept: str) -> str:
+    """SQLite keeps a time in UTC, with a space and without a Z."""
+    return f"{kept[:10]}T{kept[11:]}Z"

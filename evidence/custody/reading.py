@@ -78,7 +78,7 @@ def events_of(session: Session, subject_ids: Iterable[UUID]) -> list[RecordedEve
 
 
 def _recorded(row: CustodyEvent) -> RecordedEvent:
-    said = _said(row.canonical)
+    said = event_of(row.canonical)
     intact = said is not None and _agrees(row, said)
     details = said.get("details") if said else None
     return RecordedEvent(
@@ -97,20 +97,13 @@ def _recorded(row: CustodyEvent) -> RecordedEvent:
     )
 
 
-def _said(canonical: bytes) -> dict[str, Any] | None:
+def event_of(canonical: bytes) -> dict[str, Any] | None:
+    """The event that these bytes are; None where they are none."""
     try:
         said = json.loads(canonical.decode())
     except (ValueError, AttributeError):
         return None  # a database that was meddled with may hold a text where bytes belong
     return said if isinstance(said, dict) else None
-
-
-def why_not_the_entry(row: CustodyEvent) -> str:
-    """What in a row is not what its canonical bytes say; nothing where all of it is."""
-    said = _said(row.canonical)
-    if said is None:
-        return "its bytes cannot be read"
-    return "" if _agrees(row, said) else "its columns and its bytes contradict"
 
 
 def _agrees(row: CustodyEvent, said: Mapping[str, Any]) -> bool:
@@ -122,13 +115,14 @@ def _agrees(row: CustodyEvent, said: Mapping[str, Any]) -> bool:
         "subject": {"type": row.subject_type, "id": str(row.subject_id)},
         "actor": {"type": row.actor_type, "id": str(row.actor_id), "via": row.via},
     }
+    return says(said, columns) and hashlib.sha256(row.canonical).digest() == row.entry
+
+
+def says(said: Mapping[str, Any], columns: Mapping[str, Any]) -> bool:
+    """Whether an event says exactly what the columns beside it do."""
     # What has no column of its own says itself.
-    columns |= {name: said[name] for name in ("details", "salt") if name in said}
-    return (
-        len(columns) == 8
-        and columns == said
-        and hashlib.sha256(row.canonical).digest() == row.entry
-    )
+    own = {name: said[name] for name in ("details", "salt") if name in said}
+    return len(own) == 2 and {**columns, **own} == said
 
 
 def verify_log(
