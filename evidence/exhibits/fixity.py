@@ -26,6 +26,8 @@ from evidence.exhibits.models import Exhibit, ExhibitSegments, ExhibitState, Fix
 from evidence.people.actor import SYSTEM, Actor
 from evidence.storage.port import Store
 
+# What was just read would come out of the cache, and be in the way of what comes in.
+RESTS = dt.timedelta(hours=1)
 # So many numbers of segments stand in an event: 8 GB of them.
 _NAMED_SEGMENTS = 1000
 
@@ -54,10 +56,10 @@ class Check:
 
 
 def oldest(session: Session) -> Sealed | None:
-    """The sealed original whose last reading lies furthest back."""
+    """The sealed original whose last reading lies furthest back, and not within RESTS."""
     exhibit = session.scalar(
         select(Exhibit)
-        .where(Exhibit.state == ExhibitState.SEALED)
+        .where(Exhibit.state == ExhibitState.SEALED, Exhibit.last_read_at <= clock.now() - RESTS)
         .order_by(Exhibit.last_read_at)
         .limit(1)
     )

@@ -108,6 +108,7 @@ class Office:
             "unit_id": self.units[unit],
             "received_at": now,
             "sealed_at": now,
+            "last_read_at": now - dt.timedelta(days=1),
             **more,
         }
 

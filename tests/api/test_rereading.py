@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import time
 from pathlib import Path
 from uuid import UUID
@@ -129,6 +130,9 @@ def test_a_byte_changed_on_the_disk_is_found_by_the_worker_alone(own_server: Liv
     original: Path = own_server.data / "store" / "originals" / digest[:2] / digest[2:4] / digest
     original.chmod(0o640)
     original.write_bytes(content[:5000] + b"X" + content[5001:])
+    with sqlite3.connect(own_server.data / "zhenglian.db") as connection:
+        connection.execute("UPDATE exhibits SET last_read_at = '2023-01-01 00:00:00.000000'")
+    connection.close()
     # The first thing that a worker reads again is what was read longest ago.
     own_server.start_worker()
     supervisor = Tus(own_server, own_server.tokens["supervisor"])

@@ -192,6 +192,8 @@ def test_the_oldest_reading_comes_first_and_a_period_holds_them_all(
     receiving: Receiving, session: Session, store: Failing
 ) -> None:
     originals = [sealed(receiving, bytes([n])) for n in range(3)]
+    assert fixity.oldest(session) is None
+    receiving.clock.step(hours=1)
     seen = []
     for _ in range(4):
         turn = fixity.oldest(session)
