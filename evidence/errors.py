@@ -260,6 +260,24 @@ class LogNotReady(CustodyError):
     code = "log_not_ready"
 
 
+class LogUnknown(CustodyError):
+    """This witness was not told to watch that log."""
+
+    code = "log_unknown"
+
+
+class CheckpointConflict(CustodyError):
+    """The checkpoint does not go on from the one that the witness has; `size` is that one's."""
+
+    code = "checkpoint_conflict"
+
+
+class TimestampInvalid(CustodyError):
+    """This is not a time stamp of that checkpoint by that authority."""
+
+    code = "timestamp_invalid"
+
+
 class ProofBroken(CustodyError):
     """What was given does not prove what it says."""
 

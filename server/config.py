@@ -14,6 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from evidence.custody.cosignature import COSIGNATURE
+from evidence.custody.note import Verifier
+from evidence.custody.timestamp import read_authority
+from evidence.errors import NoteMalformed, TimestampInvalid
+
 GIB = 1024**3
 _SIZE = re.compile(r"(\d{1,15})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
 _ORIGIN = re.compile(r"[A-Za-z0-9.\-_:]+(/[A-Za-z0-9.\-_]+)*", re.ASCII)
@@ -21,6 +26,14 @@ _ORIGIN = re.compile(r"[A-Za-z0-9.\-_:]+(/[A-Za-z0-9.\-_]+)*", re.ASCII)
 
 class ConfigurationError(Exception):
     """A setting is wrong; the message says which, and what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another body's server, and what its answers are checked with: a key, or a file of them."""
+
+    url: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +49,9 @@ class Settings:
     max_upload: int  # bytes
     fixity_period: dt.timedelta  # every original is read again once in so long
     fixity_rate: int  # bytes a second, at most, for that
+    witnesses: tuple[Peer, ...]  # they cosign the log
+    authorities: tuple[Peer, ...]  # they stamp it with the time
+    stamp_every: dt.timedelta
     proxies: int  # how many of our own stand before us and speak for their clients
 
     @property
@@ -61,6 +77,48 @@ def _days(name: str, text: str) -> dt.timedelta:
     if not re.fullmatch("[1-9][0-9]{0,3}", text.strip(), re.ASCII):
         raise ConfigurationError(f"{name}={text!r} is not a number of days from 1 to 9999.")
     return dt.timedelta(days=int(text))
+
+
+def _minutes(name: str, text: str) -> dt.timedelta:
+    if not re.fullmatch("[1-9][0-9]{0,4}", text.strip(), re.ASCII):
+        raise ConfigurationError(f"{name}={text!r} is not a number of minutes from 1 to 99999.")
+    return dt.timedelta(minutes=int(text))
+
+
+def _peers(name: str, text: str, key: str) -> tuple[Peer, ...]:
+    """`URL KEY`, several with a semicolon between them; `key` says what the second is."""
+    peers = []
+    for item in filter(None, (part.strip() for part in text.split(";"))):
+        url, *rest = item.split()
+        if len(rest) != 1 or urlsplit(url).scheme not in ("http", "https"):
+            raise ConfigurationError(
+                f"{name}: {item!r} is not an http(s) address, a space, and {key}. "
+                "Put a semicolon between several."
+            )
+        peers.append(Peer(url.rstrip("/"), rest[0]))
+    if len({peer.url for peer in peers}) != len(peers):
+        raise ConfigurationError(f"{name} names an address twice.")
+    return tuple(peers)
+
+
+def _witnesses(name: str, text: str) -> tuple[Peer, ...]:
+    peers = _peers(name, text, "the witness's verifier key, name+id+key")
+    for peer in peers:
+        try:
+            Verifier.parse(peer.key, COSIGNATURE)
+        except NoteMalformed as error:
+            raise ConfigurationError(f"{name}: {peer.key!r} is no witness's key: {error}") from None
+    return peers
+
+
+def _authorities(name: str, text: str) -> tuple[Peer, ...]:
+    peers = _peers(name, text, "a PEM file with the certificates it is trusted by")
+    for peer in peers:
+        try:
+            read_authority(Path(peer.key))
+        except TimestampInvalid as error:
+            raise ConfigurationError(f"{name}: {error}") from None
+    return peers
 
 
 def _url(name: str, text: str, schemes: tuple[str, ...]) -> str:
@@ -107,6 +165,11 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         max_upload=_size("ZHENGLIAN_MAX_UPLOAD", env.get("ZHENGLIAN_MAX_UPLOAD") or "64G"),
         fixity_period=_days("ZHENGLIAN_FIXITY_DAYS", env.get("ZHENGLIAN_FIXITY_DAYS") or "90"),
         fixity_rate=_size("ZHENGLIAN_FIXITY_RATE", env.get("ZHENGLIAN_FIXITY_RATE") or "40M"),
+        witnesses=_witnesses("ZHENGLIAN_WITNESSES", env.get("ZHENGLIAN_WITNESSES") or ""),
+        authorities=_authorities("ZHENGLIAN_TIMESTAMPS", env.get("ZHENGLIAN_TIMESTAMPS") or ""),
+        stamp_every=_minutes(
+            "ZHENGLIAN_TIMESTAMP_MINUTES", env.get("ZHENGLIAN_TIMESTAMP_MINUTES") or "60"
+        ),
         proxies=_count("ZHENGLIAN_PROXIES", env.get("ZHENGLIAN_PROXIES") or "0"),
     )
 

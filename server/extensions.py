@@ -16,7 +16,7 @@ import evidence.exhibits.text_search
 import evidence.inspections.models
 import evidence.uploads.models  # noqa: F401  (every table is known before the first query)
 from evidence.base import Base
-from evidence.custody.keys import load_or_create_signer
+from evidence.custody.keys import KeyFile, load_or_create, signer_of
 from evidence.custody.note import Signer
 from evidence.sqlite import prepare
 from evidence.storage.filesystem import FilesystemStore
@@ -42,14 +42,18 @@ def store() -> Store:
     return found
 
 
-def signer() -> Signer:
-    """The log's signing key, made on first start; named by the log's origin."""
+def log_key() -> KeyFile:
+    """The log's key, made on first start; named by the log's origin."""
     ours = current_app.extensions[_OURS]
-    if "signer" not in ours:
+    if "log_key" not in ours:
         chosen = settings()
-        ours["signer"] = load_or_create_signer(chosen.log_key_file, chosen.log_origin)
-    found: Signer = ours["signer"]
+        ours["log_key"] = load_or_create(chosen.log_key_file, chosen.log_origin)
+    found: KeyFile = ours["log_key"]
     return found
+
+
+def signer() -> Signer:
+    return signer_of(log_key())
 
 
 def log_origin() -> str:

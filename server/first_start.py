@@ -16,10 +16,10 @@ from sqlalchemy import select
 
 from evidence.errors import InvalidInput
 from evidence.people.actor import Role
+from evidence.storage.durable import replace_file
 from server import config, create_app, migrate
 from server.accounts.creation import create_account
 from server.accounts.models import Account
-from server.accounts.secret_files import keep_secret
 from server.config import ConfigurationError
 from server.extensions import db, settings
 from server.unit_of_work import unit_of_work
@@ -50,7 +50,7 @@ def empty(url: str) -> str:
         return greeting + kept
     password = secrets.token_urlsafe(12)
     # The file before the account: a password that nobody has read would lock everybody out.
-    keep_secret(path, password + "\n")
+    replace_file(path, f"{password}\n".encode())
     with unit_of_work() as session:
         create_account(session, ADMINISTRATOR, password, {Role.ADMINISTRATOR})
     return (
@@ -80,7 +80,7 @@ def demonstration(url: str) -> str:
     # Before the first account: what is half made must not be taken for a real bureau.
     marker.touch(0o600)
     bureau.make(password, password != kept)
-    keep_secret(path, password + "\n")
+    replace_file(path, f"{password}\n".encode())
     roles = ", ".join(role.value for role in Role if role is not Role.STATION)
     return (
         f"\nZhenglian 证链 is ready: {url}\n"

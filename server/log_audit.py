@@ -59,17 +59,17 @@ class PublicTiles:
             raise StorageUnavailable(f"{self._client.base_url} does not answer: {error}") from None
 
 
-def from_url(url: str, key: str, older: Sequence[str]) -> Audit:
+def from_url(url: str, keys: Sequence[str], older: Sequence[str]) -> Audit:
     """Audit the log that a server publishes. Raises Unreadable, EvidenceError."""
     with httpx.Client(base_url=f"{url.rstrip('/')}/", timeout=_SECONDS) as client:
         tiles = PublicTiles(client)
         answer = tiles.get("log/checkpoint")
         if answer.status_code != 200:
             raise Unreadable(f"{url}/log/checkpoint answers {answer.status_code}.")
-        return audit(tiles, answer.text, key, older=older)
+        return audit(tiles, answer.text, keys, older=older)
 
 
-def from_data(data: Path | None, key: str | None, older: Sequence[str]) -> Audit:
+def from_data(data: Path | None, keys: Sequence[str], older: Sequence[str]) -> Audit:
     """Audit the log of a data folder, and every event's row. Raises Unreadable, EvidenceError."""
     environ = {**os.environ, **({"ZHENGLIAN_DATA": str(data)} if data else {})}
     try:
@@ -88,7 +88,7 @@ def from_data(data: Path | None, key: str | None, older: Sequence[str]) -> Audit
             return audit(
                 open_store(settings.store_url),
                 head.checkpoint,
-                key or signer.verifier_key,
+                keys or signer.verifier_keys,
                 older=older,
                 session=session,
             )
@@ -103,7 +103,13 @@ def arguments() -> argparse.Namespace:
         prog="log-audit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("url", nargs="?", help="the server, such as https://evidence.example")
-    parser.add_argument("--key", help="the log's verifier key; better not got from the server")
+    parser.add_argument(
+        "--key",
+        action="append",
+        default=[],
+        help="the log's verifier key, better not got from the server; every one that it has had, "
+        "where it was changed",
+    )
     parser.add_argument("--data", type=Path, help="data folder (ZHENGLIAN_DATA, or ./data)")
     parser.add_argument("--older", type=Path, action="append", default=[], metavar="FILE")
     parser.add_argument("--json", action="store_true", help="for machines")

@@ -8,7 +8,8 @@ from flask import Flask, Response, current_app, g, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy import func, select
 
-from evidence.custody.models import CustodyEvent, LogHead
+from evidence import clock
+from evidence.custody.models import Correspondence, CustodyEvent, LogHead
 from evidence.exhibits import fixity
 from evidence.uploads.models import Upload, UploadState
 from server.extensions import db, log_origin, store
@@ -27,6 +28,15 @@ _size = Gauge("zhenglian_log_size", "Leaves under the signed checkpoint", regist
 _queued = Gauge("zhenglian_jobs_queued", "Jobs that wait for the worker", registry=REGISTRY)
 _free = Gauge("zhenglian_store_free_bytes", "Room left in the store", registry=REGISTRY)
 _fixity = Gauge("zhenglian_originals", "Originals by fixity", ("fixity",), registry=REGISTRY)
+_silent = Gauge(
+    "zhenglian_vouching_silent_seconds",
+    "Since when a witness or time-stamping authority has not answered",
+    ("name",),
+    registry=REGISTRY,
+)
+_refused = Gauge(
+    "zhenglian_log_refused", "Whether a witness contradicts the log", ("name",), registry=REGISTRY
+)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -48,6 +58,11 @@ def refresh() -> None:
     _queued.set(queue_of(current_app).pending_count())
     for state, count in fixity.counts(db.session()).items():
         _fixity.labels(state.value).set(count)
+    for stands in db.session.scalars(select(Correspondence)):
+        name = stands.name.partition("+")[0]
+        since = stands.silent_since
+        _silent.labels(name).set((clock.now() - since).total_seconds() if since else 0)
+        _refused.labels(name).set(bool(stands.refused_at))
     free = store().free_bytes()
     if free is not None:
         _free.set(free)

@@ -1,5 +1,5 @@
-"""The worker: `python -m server.worker` runs the queue, the sequencer, the sweep
-and the reading again of originals.
+"""The worker: `python -m server.worker` runs the queue, the sequencer, the sweep, the reading again
+of originals, and the asking of those who vouch for the log.
 
 Each loop runs in a thread of its own; an exception is logged and the loop goes on. A log that
 has forked stops the sequencer, which is then no longer ready, and the server says so.
@@ -21,9 +21,9 @@ from huey.consumer import Consumer
 
 from evidence.custody.sequencer import BATCH, Sequencer
 from evidence.errors import LogForked
-from server import config, create_app, jobs
+from server import config, create_app, jobs, vouching
 from server.config import ConfigurationError
-from server.extensions import sessions, signer, store
+from server.extensions import log_key, sessions, signer, store
 from server.rereading import GivenUp, Rereading
 
 log = logging.getLogger("zhenglian.worker")
@@ -31,6 +31,7 @@ log = logging.getLogger("zhenglian.worker")
 SEQUENCE_EVERY = 0.1
 SWEEP_EVERY = 15.0
 FIXITY_EVERY = 5.0  # seconds between two looks whether an original is due
+VOUCH_EVERY = 1.0  # and between two that a checkpoint may be vouched for
 JOB_THREADS = 2
 
 
@@ -50,7 +51,11 @@ class Worker:
         self._stop = threading.Event()
         with app.app_context():
             self._sequencer = Sequencer(
-                sessions(), store(), signer(), f"{socket.gethostname()}:{os.getpid()}"
+                sessions(),
+                store(),
+                signer(),
+                f"{socket.gethostname()}:{os.getpid()}",
+                log_key().lost,
             )
         self._consumer = Consumer(
             jobs.queue_of(app),
@@ -70,6 +75,11 @@ class Worker:
                 ("fixity", self._reread),
             )
         ]
+        with self._app.app_context():
+            self._threads += [
+                threading.Thread(target=self._repeat, args=(ask, VOUCH_EVERY), name=name)
+                for name, ask in vouching.loops().items()
+            ]
         for thread in self._threads:
             thread.start()
         self._consumer.start()

@@ -55,7 +55,7 @@ class _Findings(list[str]):
 def audit(
     tiles: TileStore,
     checkpoint: str,
-    verifier_key: str,
+    verifier_keys: Sequence[str],
     *,
     older: Sequence[str] = (),
     session: Session | None = None,
@@ -65,7 +65,7 @@ def audit(
     With `session`, every event's row is compared as well. Raises NoteMalformed and
     SignatureInvalid where `checkpoint` itself is not the log's, StorageUnavailable.
     """
-    head = verify_checkpoint(checkpoint, verifier_key)
+    head = verify_checkpoint(checkpoint, *verifier_keys)
     found = _Findings()
     reader = TileReader(tiles, head.size)
     rows = None if session is None else _Rows(session, found)
@@ -74,7 +74,7 @@ def audit(
     try:
         if reader.root() != head.root:
             found.note("The tiles do not lead to the signed root.")
-        held = sum(_holds(reader, note, verifier_key, found) for note in older)
+        held = sum(_holds(reader, note, verifier_keys, found) for note in older)
     except LogForked as error:
         found.note(str(error))
     return Audit(
@@ -86,10 +86,10 @@ def audit(
     )
 
 
-def _holds(reader: TileReader, note: str, verifier_key: str, found: _Findings) -> bool:
+def _holds(reader: TileReader, note: str, verifier_keys: Sequence[str], found: _Findings) -> bool:
     """Whether a checkpoint that somebody kept is a head of this tree when it was smaller."""
     try:
-        kept: Checkpoint = verify_checkpoint(note, verifier_key)
+        kept: Checkpoint = verify_checkpoint(note, *verifier_keys)
     except LogForked:
         raise
     except CustodyError as error:

@@ -42,12 +42,12 @@ class Checkpoint:
         return cls(origin=lines[0], size=int(lines[1]), root=root)
 
 
-def verify_checkpoint(note: str, verifier_key: str) -> Checkpoint:
-    """The checkpoint that `note` proves, of the log that the key is named after.
+def verify_checkpoint(note: str, *verifier_keys: str) -> Checkpoint:
+    """The checkpoint that `note` proves, of the log that the keys are named after.
 
-    Raises NoteMalformed, SignatureInvalid.
+    One of the keys must have signed, and none wrongly. Raises NoteMalformed, SignatureInvalid.
     """
-    checkpoint = Checkpoint.parse(verify_note(note, [verifier_key]))
-    if checkpoint.origin != verifier_key.partition("+")[0]:
+    checkpoint = Checkpoint.parse(verify_note(note, verifier_keys))
+    if any(checkpoint.origin != key.partition("+")[0] for key in verifier_keys):
         raise SignatureInvalid("The checkpoint is of another log than its key.")
     return checkpoint

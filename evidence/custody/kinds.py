@@ -57,7 +57,9 @@ class Kind(enum.StrEnum):
     ACCOUNT_TOKEN_REVOKED = "account:token_revoked"  # noqa: S105
 
     LOG_STARTED = "log:started"
+    LOG_KEYS_CHANGED = "log:keys_changed"  # which keys sign from here on
     LOG_CLOCK_WENT_BACK = "log:clock_went_back"
+    LOG_REFUSED = "log:refused"  # a witness has seen another history of this log
     LOG_VERIFIED = "log:verified"  # somebody had the log re-read; what was found
 
 
@@ -127,6 +129,8 @@ DETAILS: dict[Kind, frozenset[str]] = {
     Kind.ACCOUNT_TOKEN_ISSUED: frozenset({"token", "scope", "expires_at"}),
     Kind.ACCOUNT_TOKEN_REVOKED: frozenset({"token"}),
     Kind.LOG_STARTED: frozenset({"origin", "verifier_key"}),
+    Kind.LOG_KEYS_CHANGED: frozenset({"verifier_keys", "lost"}),
     Kind.LOG_CLOCK_WENT_BACK: frozenset({"seconds"}),
+    Kind.LOG_REFUSED: frozenset({"witness", "size", "witness_size?", "problem"}),
     Kind.LOG_VERIFIED: frozenset({"size", "first", "checked", "intact", "problem"}),
 }

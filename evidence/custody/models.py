@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, LargeBinary, String, Text, text
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from evidence.base import Base, BigId
@@ -67,3 +67,57 @@ class Lease(Base):
     name: Mapped[str] = mapped_column(String(60), primary_key=True)
     holder: Mapped[str] = mapped_column(String(80))
     until: Mapped[dt.datetime]
+
+
+class KeptCheckpoint(Base):
+    """A signed head that others have cosigned or stamped, kept for that.
+
+    Of those that were only cosigned, each hour's first and the newest are kept.
+    """
+
+    __tablename__ = "kept_checkpoints"
+
+    size: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    note: Mapped[str] = mapped_column(Text)
+    signed_at: Mapped[dt.datetime] = mapped_column(index=True)
+
+
+class Cosignature(Base):
+    """What a witness says of a kept checkpoint: its signature line, verified."""
+
+    __tablename__ = "cosignatures"
+
+    size: Mapped[int] = mapped_column(ForeignKey("kept_checkpoints.size"), primary_key=True)
+    witness: Mapped[str] = mapped_column(String(200), primary_key=True)  # its verifier key
+    line: Mapped[str] = mapped_column(Text)
+    at: Mapped[dt.datetime]  # by the witness's clock
+
+
+class Stamp(Base):
+    """An authority's word (RFC 3161) that a kept checkpoint was there at a time; verified."""
+
+    __tablename__ = "stamps"
+
+    size: Mapped[int] = mapped_column(ForeignKey("kept_checkpoints.size"), primary_key=True)
+    authority: Mapped[str] = mapped_column(String(300), primary_key=True)  # its URL
+    response: Mapped[bytes] = mapped_column(LargeBinary)  # a TimeStampResp, DER
+    at: Mapped[dt.datetime]  # by the authority's clock
+
+
+class Correspondence(Base):
+    """How it stands with a witness (its key) or an authority (its address): what is owed since.
+
+    A refusal is a witness's word that our log contradicts what it has seen: the alarm stays until
+    a later checkpoint is cosigned.
+    """
+
+    __tablename__ = "correspondence"
+
+    name: Mapped[str] = mapped_column(String(300), primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger, default=0)  # the last checkpoint answered
+    answered_at: Mapped[dt.datetime | None]
+    tried_at: Mapped[dt.datetime | None]
+    silent_since: Mapped[dt.datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)  # in vain, since then
+    problem: Mapped[str] = mapped_column(Text, default="")
+    refused_at: Mapped[dt.datetime | None]

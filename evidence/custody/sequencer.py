@@ -26,7 +26,7 @@ from evidence.custody.append import append, timestamp
 from evidence.custody.checkpoint import Checkpoint, verify_checkpoint
 from evidence.custody.kinds import Kind
 from evidence.custody.models import CustodyEvent, Lease, LogHead
-from evidence.custody.note import Signer
+from evidence.custody.note import Note, Signer, Verifier
 from evidence.custody.tiles import TileReader, grow, reaches_beyond
 from evidence.errors import LogForked
 from evidence.people.actor import SYSTEM
@@ -45,12 +45,19 @@ class Sequencer:
     """Call run_once() again and again; it is cheap when there is nothing to do."""
 
     def __init__(
-        self, sessions: Callable[[], Session], tiles: TileStore, signer: Signer, holder: str
+        self,
+        sessions: Callable[[], Session],
+        tiles: TileStore,
+        signer: Signer,
+        holder: str,
+        lost: str = "",
     ) -> None:
+        """`lost` is the verifier key of a key that is gone: its last head is signed anew."""
         self._sessions = sessions
         self._tiles = tiles
         self._signer = signer
         self._holder = holder
+        self._lost = lost
         self._lease_until: dt.datetime | None = None
         self._key_checked = self._tiles_checked = False
 
@@ -64,7 +71,7 @@ class Sequencer:
             return 0
         with self._sessions() as session:
             head = session.get(LogHead, self._signer.name) or self._begin(session)
-            self._check_key(head)
+            self._take_up_keys(session, head)
             size, root = head.size, head.root
             behind = _indices(session) - size
         self._check_tiles(size + behind)
@@ -83,11 +90,36 @@ class Sequencer:
             raise LogForked("The events behind the head are not consecutive.")
         return len(rows) if self._extend(size, root, [entry for _, entry in rows]) else 0
 
-    def _check_key(self, head: LogHead) -> None:
-        """A lost key file would be made anew and go unnoticed, but for this."""
-        if not self._key_checked:
-            verify_checkpoint(head.checkpoint, self._signer.verifier_key)
-            self._key_checked = True
+    def _take_up_keys(self, session: Session, head: LogHead) -> None:
+        """See that the head was signed by a key of ours; where keys were changed, sign it anew.
+
+        A lost key file that was made anew would go unnoticed, but for this. The head signed anew
+        has the same size and root, and the change is an event of its own.
+        """
+        if self._key_checked:
+            return
+        ours = self._signer.verifier_keys
+        known = [*ours, self._lost] if self._lost else ours
+        checkpoint = verify_checkpoint(head.checkpoint, *known)
+        signed_by = Note.parse(head.checkpoint).key_ids(self._signer.name)
+        wanted = {Verifier.parse(key).key_id for key in ours}
+        if signed_by != wanted:
+            session.rollback()
+            begin_write(session)
+            head = session.get_one(LogHead, self._signer.name, populate_existing=True)
+            if not self._still_holds(session) or head.size != checkpoint.size:
+                raise LogForked("The head was changed by another hand.")
+            head.checkpoint = self._sign(head.size, head.root)
+            append(
+                session,
+                Kind.LOG_KEYS_CHANGED,
+                LOG_ID,
+                SYSTEM,
+                verifier_keys=ours,
+                lost=not signed_by & wanted,
+            )
+            session.commit()
+        self._key_checked = True
 
     def _check_tiles(self, given: int) -> None:
         """Tiles are made after the indices they hold were given out: none is beyond those.

@@ -48,14 +48,14 @@ def make_folder(folder: Path) -> None:
     sync_folder(folder.parent)
 
 
-def place(content: bytes, target: Path) -> bool:
+def place(content: bytes, target: Path, mode: int = 0o440) -> bool:
     """Put `content` at `target` in one step, durable; False where something stands there already.
 
     A crash leaves either nothing under the name or the whole content.
     """
     make_folder(target.parent)
     draft = target.parent / f".{os.urandom(8).hex()}"
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o440)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         view = memoryview(content)
         while view:
@@ -73,6 +73,25 @@ def place(content: bytes, target: Path) -> bool:
     # Also where it stood there: whoever placed it may have died before this.
     sync_folder(target.parent)
     return placed
+
+
+def replace_file(target: Path, content: bytes, mode: int = 0o600) -> None:
+    """Put `content` at `target` in one step, durable, in place of what may stand there.
+
+    Raises StorageFull, StorageUnavailable.
+    """
+    draft = target.with_name(f".{target.name}.{os.urandom(6).hex()}")
+    with translated():
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+        sync_folder(target.parent)
 
 
 def adopt(source: Path, target: Path) -> None:

@@ -77,7 +77,7 @@ def run(folder: Path) -> dict[str, object]:
         seconds = {}
         for name, rows_too in (("tiles", None), ("tiles_and_rows", session)):
             began = time.perf_counter()
-            found = audit(store, note, signer.verifier_key, session=rows_too)
+            found = audit(store, note, signer.verifier_keys, session=rows_too)
             seconds[name] = round(time.perf_counter() - began, 1)
             if not found.whole:
                 raise RuntimeError(found.findings[0])

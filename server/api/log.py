@@ -7,8 +7,10 @@ the log was rewritten.
 from __future__ import annotations
 
 from flask import Blueprint, Response
+from sqlalchemy import select
 
-from evidence.custody.models import LogHead
+from evidence.custody.correspondence import cosigned
+from evidence.custody.models import Cosignature, KeptCheckpoint, LogHead
 from evidence.custody.tiles import parse_path, within
 from evidence.errors import NotFound
 from server.extensions import db, log_origin, signer, store
@@ -36,14 +38,33 @@ def _head() -> LogHead:
 
 @blp.get("/checkpoint")
 def checkpoint() -> Response:
-    """The newest signed checkpoint."""
-    return _answer(_head().checkpoint, _TEXT, _A_MOMENT)
+    """The newest signed checkpoint, with the cosignatures that have come for it."""
+    return _answer(cosigned(db.session(), _head().checkpoint), _TEXT, _A_MOMENT)
+
+
+@blp.get("/checkpoint/cosigned")
+def cosigned_checkpoint() -> Response:
+    """The newest checkpoint that a witness has cosigned."""
+    newest = db.session.scalar(
+        select(KeptCheckpoint)
+        .where(KeptCheckpoint.size.in_(select(Cosignature.size)))
+        .order_by(KeptCheckpoint.size.desc())
+        .limit(1)
+    )
+    if newest is None:
+        raise NotFound("No witness has cosigned a checkpoint yet.")
+    return _answer(cosigned(db.session(), newest.note), _TEXT, _A_MOMENT)
 
 
 @blp.get("/key")
 def key() -> Response:
-    """The verifier key, for scripts/verify --key; better got from a witness than from here."""
-    return _answer(f"{signer().verifier_key}\n", _TEXT, "public, max-age=3600")
+    """The verifier keys, the newest first, for scripts/verify --key.
+
+    Better got from a witness than from here. There are two while the key is changed.
+    """
+    return _answer(
+        "".join(f"{key}\n" for key in signer().verifier_keys), _TEXT, "public, max-age=3600"
+    )
 
 
 @blp.get("/tile/<path:path>")

@@ -23,12 +23,12 @@ from evidence.people.actor import SYSTEM, Actor, ActorType, Role, Via
 from evidence.people.models import Certificate, Officer, Unit, UnitKind
 from evidence.recorders import ledger
 from evidence.recorders.models import Recorder
+from evidence.storage.durable import replace_file
 from server.accounts import tokens
 from server.accounts.creation import create_account, create_station, token_file
 from server.accounts.current import account_actor
 from server.accounts.models import Account, Station, TokenKind
 from server.accounts.passwords import hash_password
-from server.accounts.secret_files import keep_secret
 from server.demo import names, recordings
 from server.extensions import db, settings, signer
 from server.unit_of_work import unit_of_work
@@ -70,7 +70,7 @@ def make(password: str, changed: bool) -> None:
         _set_password(password)
     dock_token = settings().data / "demo-dock-token"
     if not dock_token.exists():
-        keep_secret(dock_token, _dock_token())
+        replace_file(dock_token, _dock_token().encode())
     handler = db.session.scalar(select(Account).where(Account.username == Role.HANDLER.value))
     station = db.session.scalar(select(Station).where(Station.name == STATION))
     if handler is None or station is None:

@@ -20,6 +20,7 @@ from evidence.people.actor import Actor
 from evidence.recorders.models import Checkout, Recorder
 from server.accounts.current import current_actor, require_login
 from server.extensions import db
+from server.pages.log import vouchers
 
 blp = Blueprint("workbench", __name__)
 blp.before_request(require_login)
@@ -61,12 +62,22 @@ def _figures(actor: Actor) -> list[Figure]:
         ):
             figure = _exhibits(actor, name, "alert-triangle", {"fixity": state})
             figures += [figure] if figure.worry else []
+    if access.allows(actor, Act.LOG_VIEW):
+        figures += _refusals()
     if access.allows(actor, Act.CASE_VIEW):
         cases = db.session.scalar(select(func.count(Case.id)).where(visible_cases(actor)))
         figures.append(Figure(str(cases), _l("Cases"), "folders", url_for("cases.listed")))
     if access.allows(actor, Act.RECORDER_VIEW):
         figures.append(_recorders_out(actor))
     return figures
+
+
+def _refusals() -> list[Figure]:
+    """Only where there is one: a witness contradicts the log."""
+    refused = sum(bool(v.stands and v.stands.refused_at) for v in vouchers())
+    name = _l("Log refused by witnesses")
+    href = url_for("log_page.page")
+    return [Figure(str(refused), name, "alert-triangle", href, worry=True)] if refused else []
 
 
 def _exhibits(actor: Actor, name: object, icon: str, narrowed: dict[str, object]) -> Figure:

@@ -160,6 +160,8 @@ KINDS = {
     Kind.ACCOUNT_TOKEN_ISSUED: (_l("Token issued"), "key"),
     Kind.ACCOUNT_TOKEN_REVOKED: (_l("Token revoked"), "ban"),
     Kind.LOG_STARTED: (_l("Log started"), "database"),
+    Kind.LOG_KEYS_CHANGED: (_l("Log's key changed"), "key"),
+    Kind.LOG_REFUSED: (_l("Refused by a witness"), "alert-triangle"),
     Kind.LOG_CLOCK_WENT_BACK: (_l("Clock went back"), "clock"),
     Kind.LOG_VERIFIED: (_l("Log verified"), "checks"),
 }

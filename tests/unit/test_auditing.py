@@ -39,7 +39,7 @@ def checkpoint(log: ProvenLog) -> str:
 def read(log: ProvenLog, *older: str, note: str = "") -> Audit:
     with log.sessions() as session:
         found = note or checkpoint(log)
-        return audit(log.store, found, SIGNER.verifier_key, older=older, session=session)
+        return audit(log.store, found, SIGNER.verifier_keys, older=older, session=session)
 
 
 def test_an_untouched_log_is_whole_in_every_entry_and_row(log: ProvenLog) -> None:
@@ -49,7 +49,7 @@ def test_an_untouched_log_is_whole_in_every_entry_and_row(log: ProvenLog) -> Non
 
 
 def test_without_a_database_the_tiles_alone_are_read(log: ProvenLog) -> None:
-    found = audit(log.store, checkpoint(log), SIGNER.verifier_key)
+    found = audit(log.store, checkpoint(log), SIGNER.verifier_keys)
     assert (found.whole, found.rows) == (True, None)
 
 

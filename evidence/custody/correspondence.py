@@ -1,0 +1,88 @@
+"""How it stands with those who vouch for the log, and the checkpoints kept because they did."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from evidence import clock
+from evidence.custody.checkpoint import Checkpoint
+from evidence.custody.models import Correspondence, Cosignature, KeptCheckpoint, Stamp
+from evidence.custody.note import Note
+
+# Before the second attempt, and at most between two.
+_AGAIN, _AT_MOST = dt.timedelta(seconds=5), dt.timedelta(minutes=10)
+
+
+def standing(session: Session, name: str) -> Correspondence:
+    """The row of a witness (its verifier key) or of an authority (its address)."""
+    found = session.get(Correspondence, name, with_for_update=True)
+    if found is None:
+        found = Correspondence(name=name, size=0, attempts=0, problem="")
+        session.add(found)
+    return found
+
+
+def rests(stands: Correspondence | None, now: dt.datetime) -> bool:
+    """Whether one who did not answer is left alone: twice as long after every attempt in vain."""
+    if stands is None or stands.tried_at is None or not stands.attempts:
+        return False
+    waits = min(_AGAIN * 2 ** min(stands.attempts - 1, 20), _AT_MOST)
+    rested: bool = stands.tried_at <= now < stands.tried_at + waits
+    return rested
+
+
+def answered(stands: Correspondence, size: int) -> None:
+    stands.size, stands.attempts, stands.problem = size, 0, ""
+    stands.answered_at = stands.tried_at = clock.now()
+    stands.silent_since = stands.refused_at = None
+
+
+def in_vain(stands: Correspondence, problem: str) -> None:
+    stands.tried_at = clock.now()
+    stands.silent_since = stands.silent_since or stands.tried_at
+    stands.attempts += 1
+    stands.problem = problem
+
+
+def keep(session: Session, note: str, size: int) -> None:
+    """Keep a checkpoint; of those before it that only were cosigned, the hours' first remain."""
+    if session.get(KeptCheckpoint, size) is not None:
+        return
+    now = clock.now()
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    of_this_hour = select(KeptCheckpoint.size).where(
+        KeptCheckpoint.signed_at >= hour, KeptCheckpoint.size < size
+    )
+    first = session.scalar(of_this_hour.order_by(KeptCheckpoint.size).limit(1))
+    # The one just before stays as well: another witness may be about to answer it.
+    last = session.scalar(select(func.max(KeptCheckpoint.size)))
+    gone = session.scalars(
+        of_this_hour.where(
+            KeptCheckpoint.size.not_in([first, last]),
+            KeptCheckpoint.size.not_in(select(Stamp.size)),
+        )
+    ).all()
+    session.execute(delete(Cosignature).where(Cosignature.size.in_(gone)))
+    session.execute(delete(KeptCheckpoint).where(KeptCheckpoint.size.in_(gone)))
+    session.add(KeptCheckpoint(size=size, note=note, signed_at=now))
+    session.flush()
+
+
+def with_lines(note: str, lines: Sequence[str]) -> str:
+    """A note with further signature lines."""
+    return note + "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+
+
+def cosigned(session: Session, note: str) -> str:
+    """`note` with every cosignature of it that was kept."""
+    text = Note.parse(note).text
+    size = Checkpoint.parse(text).size
+    kept = session.get(KeptCheckpoint, size)
+    if kept is None or Note.parse(kept.note).text != text:
+        return note
+    query = select(Cosignature.line).where(Cosignature.size == size).order_by(Cosignature.witness)
+    return with_lines(note, session.scalars(query).all())
