@@ -29,6 +29,7 @@ _PROBLEMS: dict[str, Any] = {
 
 _PUBLIC = {
     "/log/checkpoint": ("log", "The signed head of the custody log (C2SP tlog-checkpoint)."),
+    "/log/checkpoint/cosigned": ("log", "The newest head that a witness has cosigned."),
     "/log/tile/<path:path>": ("log", "Tiles and entry bundles (C2SP tlog-tiles)."),
     "/log/key": ("log", "The verifier key of the log (C2SP signed-note)."),
     "/healthz": ("health", "Whether this process answers."),

@@ -119,7 +119,7 @@ def replace_lost(path: Path, name: str, lost: str) -> Signer:
     """
     if path.exists():
         raise CustodyError(
-            f"{path} is there, so it is not lost. If a start has made it after the loss, move it away."
+            f"{path} is there, so it is not lost. If a start made it after the loss, move it away."
         )
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return _replace(path, KeyFile(name=name, seed=os.urandom(_SEED), lost=lost))
