@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Literal, Self
 
 from evidence.errors import InvalidInput
 
+try:
+    hashlib.new("sm3")
+    SM3 = True  # GB/T 32905, by this system's OpenSSL
+except ValueError:
+    SM3 = False
 SEGMENT_BYTES = 8 * 1024 * 1024
 _RECORD = struct.Struct(">Q32s")
 
@@ -31,6 +36,10 @@ class Digest:
     @property
     def hex(self) -> str:
         return self.value.hex()
+
+    @classmethod
+    def sm3(cls, value: bytes) -> Self:
+        return cls(algorithm="sm3", value=value)
 
     @classmethod
     def sha256(cls, hexadecimal: str) -> Self:
@@ -63,4 +72,4 @@ def unpack_segments(packed: bytes) -> list[Segment]:
 
 def segments_digest(segments: Sequence[Segment]) -> str:
     """SHA-256, as hex, over the packed list: what an event says to commit to all segments."""
-    return sha256(pack_segments(segments)).hexdigest()
+    return hashlib.sha256(pack_segments(segments)).hexdigest()

@@ -41,6 +41,7 @@ class Digests(Schema):
     received = fields.String(attribute="sha256_received", allow_none=True)
     read_back = fields.String(attribute="sha256_read_back")
     segments = fields.String(attribute="segments_digest")
+    sm3 = fields.String(allow_none=True, metadata={"description": "read back; GB/T 32905"})
 
 
 class Media(Schema):

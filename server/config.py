@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from evidence.custody.cosignature import COSIGNATURE
 from evidence.custody.note import Verifier
 from evidence.custody.timestamp import read_authority
+from evidence.digests import SM3
 from evidence.errors import NoteMalformed, TimestampInvalid
 
 GIB = 1024**3
@@ -46,6 +47,7 @@ class Settings:
     queue_url: str
     log_origin: str
     secret_key_file: Path
+    sm3: bool  # taken beside SHA-256
     max_upload: int  # bytes
     fixity_period: dt.timedelta  # every original is read again once in so long
     fixity_rate: int  # bytes a second, at most, for that
@@ -77,6 +79,14 @@ def _days(name: str, text: str) -> dt.timedelta:
     if not re.fullmatch("[1-9][0-9]{0,3}", text.strip(), re.ASCII):
         raise ConfigurationError(f"{name}={text!r} is not a number of days from 1 to 9999.")
     return dt.timedelta(days=int(text))
+
+
+def _sm3(name: str, text: str) -> bool:
+    if text not in ("on", "off"):
+        raise ConfigurationError(f"{name}={text!r} is neither on nor off.")
+    if text == "on" and not SM3:
+        raise ConfigurationError(f"{name}=on: this system's OpenSSL has no SM3. Say off.")
+    return text == "on"
 
 
 def _minutes(name: str, text: str) -> dt.timedelta:
@@ -162,6 +172,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         secret_key_file=Path(
             env.get("ZHENGLIAN_SECRET_KEY_FILE") or data / "keys" / "secret.key"
         ).expanduser(),
+        sm3=_sm3("ZHENGLIAN_SM3", env.get("ZHENGLIAN_SM3") or ("on" if SM3 else "off")),
         max_upload=_size("ZHENGLIAN_MAX_UPLOAD", env.get("ZHENGLIAN_MAX_UPLOAD") or "64G"),
         fixity_period=_days("ZHENGLIAN_FIXITY_DAYS", env.get("ZHENGLIAN_FIXITY_DAYS") or "90"),
         fixity_rate=_size("ZHENGLIAN_FIXITY_RATE", env.get("ZHENGLIAN_FIXITY_RATE") or "40M"),

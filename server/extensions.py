@@ -69,17 +69,17 @@ def sessions() -> sessionmaker:
     return found
 
 
-def open_store(url: str) -> Store:
+def open_store(chosen: Settings) -> Store:
     """The store that ZHENGLIAN_STORE_URL names."""
-    parts = urlsplit(url)
+    parts = urlsplit(chosen.store_url)
     if parts.scheme == "memory":
         return MemoryStore()
-    return FilesystemStore(Path(unquote(parts.path)))
+    return FilesystemStore(Path(unquote(parts.path)), sm3=chosen.sm3)
 
 
 def init(app: Flask, chosen: Settings) -> None:
     """Give `app` its database, store and settings."""
-    app.extensions[_OURS] = {"settings": chosen, "store": open_store(chosen.store_url)}
+    app.extensions[_OURS] = {"settings": chosen, "store": open_store(chosen)}
     app.config["SQLALCHEMY_DATABASE_URI"] = chosen.database_url
     db.init_app(app)
     with app.app_context():

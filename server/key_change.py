@@ -55,7 +55,7 @@ def lost_key(session: Session, settings: Settings) -> str:
     known = [key for key in _named(session) if Verifier.parse(key).key_id in ids]
     if not known:
         raise CustodyError("No event of the log names the key that its last head was signed with.")
-    found = audit(open_store(settings.store_url), head.checkpoint, known, session=session)
+    found = audit(open_store(settings), head.checkpoint, known, session=session)
     if not found.whole:
         raise CustodyError("The log does not hold: " + " ".join(found.findings))
     return known[0]

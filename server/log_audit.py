@@ -86,7 +86,7 @@ def from_data(data: Path | None, keys: Sequence[str], older: Sequence[str]) -> A
                 raise Unreadable("The log has no checkpoint yet.")
             signer = load_or_create_signer(settings.log_key_file, settings.log_origin)
             return audit(
-                open_store(settings.store_url),
+                open_store(settings),
                 head.checkpoint,
                 keys or signer.verifier_keys,
                 older=older,

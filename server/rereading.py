@@ -65,7 +65,7 @@ def _at_most(rate: int, wait: Callable[[float], bool]) -> Pace:
 
 def check_now(original: Sealed, pace: Pace = lambda _: None) -> Fixity:
     """Read one original again, and write down what is found. Raises StorageUnavailable."""
-    found = fixity.read_again(store(), original, pace)
+    found = fixity.read_again(store(), original, pace, sm3=settings().sm3)
     with unit_of_work() as session:
         fixity.record(session, store(), original, found)
     if found.fixity is not Fixity.INTACT:

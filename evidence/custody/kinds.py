@@ -31,6 +31,7 @@ class Kind(enum.StrEnum):
     EXHIBIT_QUARANTINED = "exhibit:quarantined"  # which digests differed
     EXHIBIT_RECEIVED_AGAIN = "exhibit:received_again"  # the same bytes came once more
     EXHIBIT_PROBED = "exhibit:probed"  # what the media tools read; poster's provenance
+    EXHIBIT_DIGESTED = "exhibit:digested"  # read again, intact: its SM3 was taken, which it had not
     EXHIBIT_ALTERED = "exhibit:altered"  # read again, the original was other bytes
     EXHIBIT_UNREADABLE = "exhibit:unreadable"  # it was gone, or could not be read
     EXHIBIT_READABLE_AGAIN = "exhibit:readable_again"  # and is as it was sealed
@@ -85,7 +86,16 @@ DETAILS: dict[Kind, frozenset[str]] = {
         }
     ),
     Kind.EXHIBIT_SEALED: frozenset(
-        {"size", "sha256", "sha256_claim", "sha256_received", "segments_sha256", "segments"}
+        {
+            "size",
+            "sha256",
+            "sha256_claim",
+            "sha256_received",
+            "sm3?",
+            "sm3_claim?",
+            "segments_sha256",
+            "segments",
+        }
     ),
     Kind.EXHIBIT_QUARANTINED: frozenset(
         {
@@ -93,6 +103,8 @@ DETAILS: dict[Kind, frozenset[str]] = {
             "sha256_claim",
             "sha256_received",
             "sha256_read_back",
+            "sm3_claim?",
+            "sm3_read_back?",
             "segments_sha256",
             "segments",
             "differed",
@@ -108,6 +120,7 @@ DETAILS: dict[Kind, frozenset[str]] = {
         # segments: the numbers of those that differ, from 0; the first thousand
         {"sha256", "sha256_found", "size", "size_found", "segments"}
     ),
+    Kind.EXHIBIT_DIGESTED: frozenset({"sha256", "sm3"}),
     Kind.EXHIBIT_UNREADABLE: frozenset({"sha256", "problem"}),
     Kind.EXHIBIT_READABLE_AGAIN: frozenset({"sha256"}),
     Kind.EXHIBIT_VIEWED: frozenset(),

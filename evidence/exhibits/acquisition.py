@@ -9,6 +9,7 @@ exhibit, one event of each kind.
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 from uuid import UUID, uuid5
 
 from sqlalchemy import select
@@ -90,6 +91,7 @@ def _seal_new(session: Session, signer: Signer, upload: Upload, read_back: ReadB
         sha256=exhibit.sha256,
         sha256_claim=exhibit.sha256_claim,
         sha256_received=exhibit.sha256_received,
+        **_given(sm3=exhibit.sm3, sm3_claim=upload.sm3_claim),
         segments_sha256=exhibit.segments_digest,
         segments=len(read_back.segments),
     )
@@ -105,7 +107,8 @@ def _differences(upload: Upload, read_back: ReadBack) -> list[str]:
         differed.append("length")
     if read_back.differing:
         differed.append("received")
-    if upload.sha256_claim is not None and upload.sha256_claim != read_back.sha256.hex:
+    claimed = ((upload.sha256_claim, read_back.sha256), (upload.sm3_claim, read_back.sm3))
+    if any(claim and found and claim != found.hex for claim, found in claimed):
         differed.append("claimed")
     return differed
 
@@ -141,6 +144,7 @@ def _register(
         label=_label(session, now),
         state=state,
         sha256=read_back.sha256.hex,
+        sm3=read_back.sm3.hex if read_back.sm3 else None,
         size=read_back.size,
         sha256_claim=upload.sha256_claim,
         # Every segment came back as it arrived: what was received is what was read back.
@@ -234,6 +238,11 @@ def _note_acquired(session: Session, upload: Upload, exhibit: Exhibit) -> None:
     )
 
 
+def _given(**members: str | None) -> dict[str, Any]:
+    """Those that have a value."""
+    return {name: value for name, value in members.items() if value is not None}
+
+
 def _text(value: UUID | None) -> str | None:
     return str(value) if value else None
 
@@ -257,6 +266,7 @@ def _quarantine(
         sha256_claim=exhibit.sha256_claim,
         sha256_received=exhibit.sha256_received,
         sha256_read_back=exhibit.sha256_read_back,
+        **_given(sm3_read_back=exhibit.sm3, sm3_claim=upload.sm3_claim),
         segments_sha256=exhibit.segments_digest,
         segments=len(read_back.segments),
         differed=differed,
@@ -312,6 +322,7 @@ def _receipt(signer: Signer, upload: Upload, exhibit: Exhibit) -> str:
         exhibit=exhibit.id,
         label=exhibit.label,
         sha256=exhibit.sha256,
+        sm3=exhibit.sm3,
         size=exhibit.size,
         sealed_at=exhibit.sealed_at or exhibit.received_at,
     )

@@ -43,6 +43,7 @@ class Member(enum.StrEnum):
     FILENAME = "filename"
     SIZE = "size"
     SHA256 = "sha256"
+    SM3 = "sm3"
     SHA256_CLAIM = "sha256_claim"
     SHA256_RECEIVED = "sha256_received"
     SHA256_READ_BACK = "sha256_read_back"
@@ -124,7 +125,7 @@ def contradictions(
         found += _differing(_acquired_row(exhibit), acquired.details)
         found += _flags(exhibit, acquired.details.get("flags"))
     if settled:
-        found += _settled(exhibit, settled, altered)
+        found += _settled(exhibit, settled, events)
         found += _one(Member.FIXITY, exhibit.fixity is Fixity.ALTERED, altered)
     found += _media(exhibit, events)
     found += _links(exhibit, events)
@@ -174,9 +175,12 @@ def _acquired_row(exhibit: Exhibit) -> dict[Member, Any]:
     }
 
 
-def _settled(exhibit: Exhibit, event: RecordedEvent, altered: bool) -> Iterator[Contradiction]:
+def _settled(
+    exhibit: Exhibit, event: RecordedEvent, events: Sequence[RecordedEvent]
+) -> Iterator[Contradiction]:
     """The row against exhibit:sealed or exhibit:quarantined, and exhibit:altered."""
     sealed = event.kind == Kind.EXHIBIT_SEALED.value
+    altered = _only(events, Kind.EXHIBIT_ALTERED) is not None
     state = ExhibitState.SEALED if sealed and not altered else ExhibitState.QUARANTINED
     yield from _one(Member.STATE, exhibit.state.value, state.value)
     row = {
@@ -189,6 +193,9 @@ def _settled(exhibit: Exhibit, event: RecordedEvent, altered: bool) -> Iterator[
     digest = event.details.get("sha256" if sealed else "sha256_read_back")
     yield from _one(Member.SHA256, exhibit.sha256, digest)
     yield from _one(Member.SHA256_READ_BACK, exhibit.sha256_read_back, digest)
+    later = _only(events, Kind.EXHIBIT_DIGESTED)
+    said = event.details.get("sm3" if sealed else "sm3_read_back")
+    yield from _one(Member.SM3, exhibit.sm3, later.details.get("sm3") if later else said)
     at = exhibit.sealed_at
     if sealed and (at is None or abs(at - event.at) > _ONE_TRANSACTION):
         yield from _one(Member.SEALED_AT, at, timestamp(event.at))

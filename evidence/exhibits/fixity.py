@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from evidence import clock
 from evidence.custody.append import append
 from evidence.custody.kinds import Kind
-from evidence.digests import Segment, unpack_segments
+from evidence.digests import SM3, Segment, unpack_segments
 from evidence.errors import OriginalMissing, StorageUnavailable
 from evidence.exhibits.models import Exhibit, ExhibitSegments, ExhibitState, Fixity
 from evidence.people.actor import SYSTEM, Actor
@@ -40,6 +40,7 @@ class Sealed:
 
     exhibit_id: UUID
     sha256: str
+    sm3: str | None
     size: int
     segments: Sequence[Segment]
 
@@ -50,6 +51,7 @@ class Check:
 
     fixity: Fixity
     sha256: str = ""
+    sm3: str | None = None
     size: int = 0
     segments: Sequence[int] = ()  # those that differ, from 0
     problem: str = ""
@@ -71,6 +73,7 @@ def sealed(session: Session, exhibit: Exhibit) -> Sealed:
     return Sealed(
         exhibit_id=exhibit.id,
         sha256=exhibit.sha256,
+        sm3=exhibit.sm3,
         size=exhibit.size,
         segments=unpack_segments(kept.packed) if kept else (),
     )
@@ -109,8 +112,12 @@ def interval(session: Session, period: dt.timedelta) -> dt.timedelta:
     return period / max(count or 0, 1)
 
 
-def read_again(store: Store, original: Sealed, pace: Pace = lambda _: None) -> Check:
+def read_again(
+    store: Store, original: Sealed, pace: Pace = lambda _: None, *, sm3: bool = SM3
+) -> Check:
     """Read every byte again, and a second time where they are not those that were sealed.
+
+    With `sm3` that digest is taken of an original too that was sealed without.
 
     Raises StorageUnavailable where the store as a whole cannot be reached: that says nothing of
     an original.
@@ -118,7 +125,7 @@ def read_again(store: Store, original: Sealed, pace: Pace = lambda _: None) -> C
     found = Check(fixity=Fixity.UNCHECKED)
     for _ in range(2):
         try:
-            found = _compared(original, _pieces(store, original), pace)
+            found = _compared(original, _pieces(store, original), pace, sm3 or bool(original.sm3))
         except (OriginalMissing, StorageUnavailable) as error:
             store.check()
             found = Check(fixity=Fixity.UNREADABLE, problem=str(error))
@@ -135,14 +142,17 @@ def _pieces(store: Store, original: Sealed) -> Iterator[bytes]:
         return store.read_quarantined(original.exhibit_id)
 
 
-def _compared(original: Sealed, pieces: Iterator[bytes], pace: Pace) -> Check:
+def _compared(original: Sealed, pieces: Iterator[bytes], pace: Pace, with_sm3: bool) -> Check:
     """The bytes beside the digests, segment by segment."""
     whole, size = hashlib.sha256(), 0
+    sm3 = hashlib.new("sm3") if with_sm3 else None
     part, left, at = hashlib.sha256(), 0, -1
     digests: list[bytes] = []
     lengths = iter([segment.length for segment in original.segments])
     for piece in pieces:
         whole.update(piece)
+        if sm3:
+            sm3.update(piece)
         size += len(piece)
         view = memoryview(piece)
         while view:
@@ -157,8 +167,9 @@ def _compared(original: Sealed, pieces: Iterator[bytes], pace: Pace) -> Check:
         pace(len(piece))
     if at >= 0:
         digests.append(part.digest())
-    if whole.hexdigest() == original.sha256:
-        return Check(fixity=Fixity.INTACT, sha256=original.sha256, size=size)
+    found = sm3.hexdigest() if sm3 else None
+    if whole.hexdigest() == original.sha256 and original.sm3 in (None, found):
+        return Check(fixity=Fixity.INTACT, sha256=original.sha256, sm3=found, size=size)
     return Check(
         fixity=Fixity.ALTERED,
         sha256=whole.hexdigest(),
@@ -202,5 +213,16 @@ def record(
             sha256=exhibit.sha256,
             problem=check.problem,
         )
-    elif check.fixity is Fixity.INTACT and before is Fixity.UNREADABLE:
+    if check.fixity is Fixity.INTACT and exhibit.sm3 is None and check.sm3:
+        # Sealed by a system that had no SM3.
+        exhibit.sm3 = check.sm3
+        append(
+            session,
+            Kind.EXHIBIT_DIGESTED,
+            exhibit.id,
+            by,
+            sha256=exhibit.sha256,
+            sm3=check.sm3,
+        )
+    if check.fixity is Fixity.INTACT and before is Fixity.UNREADABLE:
         append(session, Kind.EXHIBIT_READABLE_AGAIN, exhibit.id, by, sha256=exhibit.sha256)

@@ -89,6 +89,8 @@ class Exhibit(Base):
     position: Mapped[int] = mapped_column(BigInteger, unique=True, default=_position)
     state: Mapped[ExhibitState] = mapped_column(Enum(ExhibitState, native_enum=False, length=20))
     sha256: Mapped[str] = mapped_column(String(64), index=True)
+    # SM3 (GB/T 32905) of the same bytes, read back; None where the platform has none.
+    sm3: Mapped[str | None] = mapped_column(String(64))
     size: Mapped[int] = mapped_column(BigInteger)
 
     # The three points of the acquisition; the claim is None where the source sent none.

@@ -17,6 +17,7 @@ from evidence.errors import ProofBroken
 
 _FIRST = "zhenglian-receipt/v1"
 _MEMBERS = ("upload", "exhibit", "label", "sha256", "size", "sealed")
+_WITH_SM3 = ("upload", "exhibit", "label", "sha256", "sm3", "size", "sealed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class Receipt:
     exhibit: UUID
     label: str
     sha256: str
+    sm3: str | None
     size: int
     sealed: str  # RFC 3339
 
@@ -39,20 +41,22 @@ def sign_receipt(
     exhibit: UUID,
     label: str,
     sha256: str,
+    sm3: str | None = None,
     size: int,
     sealed_at: dt.datetime,
 ) -> str:
     """The receipt of a sealed original, as a signed note."""
-    lines = (
+    lines = [
         _FIRST,
         signer.name,
         f"upload {upload}",
         f"exhibit {exhibit}",
         f"label {label}",
         f"sha256 {sha256}",
+        *([f"sm3 {sm3}"] if sm3 else []),
         f"size {size}",
         f"sealed {timestamp(sealed_at)}",
-    )
+    ]
     return signer.sign("\n".join(lines) + "\n")
 
 
@@ -64,10 +68,9 @@ def verify_receipt(note: str, verifier_keys: Sequence[str], *, sha256: str, size
     # (1) the signature, before a word of it is believed
     lines = verify_note(note, verifier_keys).split("\n")
     # (2) a receipt, and not another note by the same key
-    if lines[0] != _FIRST or len(lines) != len(_MEMBERS) + 3:
-        raise ProofBroken("This note is not a receipt.")
     said = dict(line.partition(" ")[::2] for line in lines[2:-1])
-    if tuple(said) != _MEMBERS:
+    whole = tuple(said) in (_MEMBERS, _WITH_SM3) and len(said) == len(lines) - 3
+    if lines[0] != _FIRST or not whole:
         raise ProofBroken("This note is not a receipt.")
     # (3) for these bytes
     if said["sha256"] != sha256 or said["size"] != str(size):
@@ -79,6 +82,7 @@ def verify_receipt(note: str, verifier_keys: Sequence[str], *, sha256: str, size
             exhibit=UUID(said["exhibit"]),
             label=said["label"],
             sha256=said["sha256"],
+            sm3=said.get("sm3"),
             size=size,
             sealed=said["sealed"],
         )

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
-from evidence.digests import Segment
+from evidence.digests import SM3, Segment
 from evidence.errors import (
     FixityMismatch,
     LogForked,
@@ -44,11 +44,11 @@ STEP_BYTES = 64 * 1024 * 1024
 class FilesystemStore:
     """A Store below `root`, which is made with mode 0700 if it is not there."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, sm3: bool = SM3) -> None:
         self.root = root
         self._writers: dict[UUID, FileWriter] = {}
         self._guard = threading.Lock()
-        self._running = RunningReadBacks()
+        self._running = RunningReadBacks(sm3=sm3)
         with translated():
             for name in ("staging", "originals", "quarantine", "derivatives", "log"):
                 make_folder(root / name)

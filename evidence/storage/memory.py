@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
-from evidence.digests import SEGMENT_BYTES, Digest, Segment
+from evidence.digests import SEGMENT_BYTES, SM3, Digest, Segment
 from evidence.errors import (
     FixityMismatch,
     LogForked,
@@ -152,6 +152,7 @@ class MemoryStore:
         return ReadBack(
             size=len(staged.data),
             sha256=whole,
+            sm3=Digest.sm3(hashlib.new("sm3", staged.data).digest()) if SM3 else None,
             segments=list(staged.segments),
             differing=tuple(differing),
         )

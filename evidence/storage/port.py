@@ -27,6 +27,7 @@ class ReadBack:
 
     size: int
     sha256: Digest
+    sm3: Digest | None  # over the same bytes; None where it is not taken
     segments: Sequence[Segment]  # as received
     differing: Sequence[int]
 

@@ -12,6 +12,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from uuid import UUID
 
 from evidence.digests import Digest, Segment
@@ -20,18 +21,22 @@ from evidence.storage.port import ReadBack
 
 PIECE = 1024 * 1024
 _KEPT = 1024
+# SM3 takes as long as all the rest: each piece's while the next piece is read and compared.
+_beside = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="sm3")
 
 
 class RunningReadBack:
-    """The whole's SHA-256 so far, and the segments that did not come back as they arrived."""
+    """The whole's digests so far, and the segments that did not come back as they arrived."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sm3: bool = False) -> None:
         self.covered = 0
         self.index = 0
         self.differing: list[int] = []
         self.broken = False
         self._whole = hashlib.sha256()
-        self._found = bytearray()
+        self._sm3 = hashlib.new("sm3") if sm3 else None
+        self._waited: Future[None] | None = None  # for the SM3 of a piece that was read before
+        self._found = self._spare = bytearray()
         self._lock = threading.Lock()
 
     def copy(self) -> RunningReadBack:
@@ -41,6 +46,7 @@ class RunningReadBack:
             twin.covered, twin.index, twin.broken = self.covered, self.index, self.broken
             twin.differing = list(self.differing)
             twin._whole = self._whole.copy()
+            twin._sm3 = self._sm3.copy() if self._sm3 else None
         return twin
 
     def take(self, handle: int, segment: Segment, received: bytearray | None = None) -> None:
@@ -62,7 +68,8 @@ class RunningReadBack:
                 self.broken = True
                 raise
             finally:
-                self._found = bytearray()
+                self._settle()
+                self._found = self._spare = bytearray()
             if not intact:
                 self.differing.append(self.index)
             self.covered = end
@@ -94,14 +101,27 @@ class RunningReadBack:
             if got < len(self._found):
                 self._found = self._found[:got]
             piece = memoryview(self._found)
+            self._begin_sm3(piece)
             self._whole.update(piece)
             yield piece
             at += got
+            self._found, self._spare = self._spare, self._found
+
+    def _begin_sm3(self, piece: memoryview) -> None:
+        self._settle()
+        if self._sm3:
+            self._waited = _beside.submit(self._sm3.update, piece)
+
+    def _settle(self) -> None:
+        if self._waited:
+            self._waited.result()
+            self._waited = None
 
     def result(self, segments: Sequence[Segment]) -> ReadBack:
         return ReadBack(
             size=self.covered,
             sha256=Digest(algorithm="sha256", value=self._whole.digest()),
+            sm3=Digest.sm3(self._sm3.digest()) if self._sm3 else None,
             segments=segments,
             differing=tuple(self.differing),
         )
@@ -110,7 +130,8 @@ class RunningReadBack:
 class RunningReadBacks:
     """Those of this process, the longest unused forgotten first."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sm3: bool = False) -> None:
+        self._sm3 = sm3
         self._lock = threading.Lock()
         self._running: OrderedDict[UUID, RunningReadBack] = OrderedDict()
 
@@ -119,7 +140,7 @@ class RunningReadBacks:
         with self._lock:
             found = self._running.get(upload_id)
             if offset == 0:
-                found = self._running[upload_id] = RunningReadBack()
+                found = self._running[upload_id] = RunningReadBack(sm3=self._sm3)
             if found is None or found.covered != offset or found.broken:
                 return None
             self._running.move_to_end(upload_id)
@@ -131,8 +152,11 @@ class RunningReadBacks:
         """A copy to go on from: of what is covered within the journal, or of nothing."""
         with self._lock:
             found = self._running.get(upload_id)
-        twin = found.copy() if found else RunningReadBack()
-        return RunningReadBack() if twin.broken or twin.covered > offset else twin
+        if found is not None:
+            twin = found.copy()
+            if not twin.broken and twin.covered <= offset:
+                return twin
+        return RunningReadBack(sm3=self._sm3)
 
     def forget(self, upload_id: UUID) -> None:
         with self._lock:

@@ -25,7 +25,7 @@ CHECKSUM_ALGORITHMS = ("sha1", "sha256")
 CONTENT_TYPE = "application/offset+octet-stream"
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _KEY = re.compile(r"[!-+\--~]+", re.ASCII)  # printable, no space and no comma
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
+_DIGEST = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _OURS = frozenset(
     {
         "filename",
@@ -35,6 +35,7 @@ _OURS = frozenset(
         "recorder",
         "recorded_at",
         "sha256",
+        "sm3",
         "case",
         "event_id",
     }
@@ -67,6 +68,7 @@ class Claims:
     recorder: str = ""
     recorded_at: str = ""
     sha256: str | None = None
+    sm3: str | None = None
     case: str = ""
     event_id: UUID | None = None
 
@@ -87,18 +89,23 @@ def metadata(header: str) -> Claims:
 
 
 def _claims(said: dict[str, str]) -> Claims:
-    sha256 = said.get("sha256", "").strip()
-    if sha256 and not _SHA256.fullmatch(sha256):
-        raise MalformedUploadMetadata("Upload-Metadata: sha256 is 64 hexadecimal digits.")
     return Claims(
         filename=said.get("filename", said.get("name", "")),
         filetype=said.get("filetype", said.get("type", "")),
         recorder=said.get("recorder", ""),
         recorded_at=said.get("recorded_at", ""),
-        sha256=sha256.lower() or None,
+        sha256=_digest("sha256", said),
+        sm3=_digest("sm3", said),
         case=said.get("case", ""),
         event_id=_uuid(said.get("event_id", "")),
     )
+
+
+def _digest(key: str, said: dict[str, str]) -> str | None:
+    value = said.get(key, "").strip()
+    if value and not _DIGEST.fullmatch(value):
+        raise MalformedUploadMetadata(f"Upload-Metadata: {key} is 64 hexadecimal digits.")
+    return value.lower() or None
 
 
 def _text(key: str, encoded: str) -> str:

@@ -55,6 +55,7 @@ class Upload(Base):
     recorder_claim: Mapped[str] = mapped_column(String(255), default="")
     recorded_at_claim: Mapped[str] = mapped_column(String(255), default="")
     sha256_claim: Mapped[str | None] = mapped_column(String(64))
+    sm3_claim: Mapped[str | None] = mapped_column(String(64))
     case_claim: Mapped[str] = mapped_column(String(255), default="")
     event_id: Mapped[UUID | None]
 

@@ -73,6 +73,7 @@ def new(
         recorder_claim=claims.recorder,
         recorded_at_claim=claims.recorded_at,
         sha256_claim=claims.sha256,
+        sm3_claim=claims.sm3,
         case_claim=claims.case,
         event_id=claims.event_id,
         actor_type=by.type.value,

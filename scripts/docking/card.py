@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from evidence.digests import SM3
 from scripts.docking.troubles import CardTrouble
 
 PIECE = 1024 * 1024
@@ -146,25 +147,31 @@ def open_unchanged(file: CardFile) -> BinaryIO:
     return open(descriptor, "rb", buffering=0)
 
 
-def digest(file: CardFile, reading: Callable[[int], None], *, from_the_card: bool = False) -> str:
-    """SHA-256, in hex, of the bytes on the card; `reading` is told the bytes read so far.
+def digests(
+    file: CardFile, reading: Callable[[int], None], *, from_the_card: bool = False
+) -> tuple[str, str | None]:
+    """SHA-256 and SM3, in hex, of the bytes on the card; no SM3 where the platform has none.
 
-    With `from_the_card` the system's cached pages are dropped first, so that the medium itself
-    answers. Raises CardTrouble; whatever `reading` raises ends the work.
+    `reading` is told the bytes read so far. With `from_the_card` the system's cached pages are
+    dropped first, so that the medium itself answers. Raises CardTrouble; whatever `reading` raises
+    ends the work.
     """
-    hasher = hashlib.sha256()
+    sha256 = hashlib.sha256()
+    sm3 = hashlib.new("sm3") if SM3 else None
     piece = memoryview(bytearray(PIECE))
     done = 0
     with open_unchanged(file) as source:
         if from_the_card:
             os.posix_fadvise(source.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         while count := read_into(source, piece):
-            hasher.update(piece[:count])
+            sha256.update(piece[:count])
+            if sm3:
+                sm3.update(piece[:count])
             done += count
             reading(done)
         if done != file.size or not file.same_as(os.fstat(source.fileno())):
             raise CardTrouble("file_changed")
-    return hasher.hexdigest()
+    return sha256.hexdigest(), sm3.hexdigest() if sm3 else None
 
 
 def read_into(source: BinaryIO, piece: memoryview) -> int:

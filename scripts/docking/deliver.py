@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
 from scripts.docking import claims
-from scripts.docking.card import CardFile, digest, open_unchanged
+from scripts.docking.card import CardFile, digests, open_unchanged
 from scripts.docking.client import Link, Station
 from scripts.docking.receipts import prove
 from scripts.docking.state import NoState, State
@@ -153,11 +153,12 @@ class _Delivery:
         self.link = link
         self.result = result
         self.patience = Patience(dock, file)
+        self._sm3: str | None = None
 
     def run(self) -> None:
         file, result, tell = self.file, self.result, self.dock.tell
         tell.phase(file, "phase_digest")
-        result.sha256 = digest(file, self._reading)
+        result.sha256, self._sm3 = digests(file, self._reading)
         claim = claims.of(file, self.dock.recorder)
         result.recorder, result.recorded_at = claim.recorder, claim.recorded_at
         tell.phase(file, "phase_ask")
@@ -186,6 +187,7 @@ class _Delivery:
             "recorder": claim.recorder,
             "recorded_at": claim.recorded_at,
             "sha256": self.result.sha256,
+            **({"sm3": self._sm3} if self._sm3 else {}),
         }
         # The relative path tells two equal files of one card apart, wherever it is mounted. An
         # event id may never come with other content, so all of the content is in it.

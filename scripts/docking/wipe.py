@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-from scripts.docking.card import CardFile, digest
+from scripts.docking.card import CardFile, digests
 from scripts.docking.receipts import prove
 from scripts.docking.troubles import CardTrouble, Unproven
 
@@ -24,7 +24,7 @@ def clear(
     # (1) The receipt is signed by the pinned key and speaks of this digest and size.
     prove(receipt, keys, sha256, file.size)
     # (2) The card still holds the bytes that the receipt speaks of.
-    if digest(file, reading, from_the_card=True) != sha256:
+    if digests(file, reading, from_the_card=True)[0] != sha256:
         raise Unproven("card_differs")
     # (3) The name still leads to the file that was read.
     try:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from evidence.custody.note import Signer
-from scripts.docking.card import Card, CardFile, digest, visible, walk
+from evidence.digests import SM3
+from scripts.docking.card import Card, CardFile, digests, visible, walk
 from scripts.docking.state import State
 from scripts.docking.troubles import CardTrouble, Unproven
 from scripts.docking.wipe import clear
@@ -89,20 +90,22 @@ def test_one_file_is_a_card_too(tmp_path: Path) -> None:
 
 def test_the_digest_is_that_of_the_bytes_on_the_card(tmp_path: Path) -> None:
     content = os.urandom(3 * 1024 * 1024 + 7)
-    assert digest(on_card(tmp_path, content), ignored) == hashlib.sha256(content).hexdigest()
+    sha256, sm3 = digests(on_card(tmp_path, content), ignored)
+    assert sha256 == hashlib.sha256(content).hexdigest()
+    assert sm3 == (hashlib.new("sm3", content).hexdigest() if SM3 else None)
 
 
 def test_a_file_that_changed_vanished_or_was_exchanged_is_refused(tmp_path: Path) -> None:
     file = on_card(tmp_path)
     file.path.write_bytes(b"longer than before")
     with pytest.raises(CardTrouble, match="file_changed"):
-        digest(file, ignored)
+        digests(file, ignored)
     file.path.unlink()
     with pytest.raises(CardTrouble, match="file_unreadable"):
-        digest(file, ignored)
+        digests(file, ignored)
     file.path.symlink_to("/etc/passwd")
     with pytest.raises(CardTrouble, match="file_unreadable"):
-        digest(file, ignored)
+        digests(file, ignored)
 
 
 def test_a_proven_file_is_removed(tmp_path: Path) -> None:

@@ -34,6 +34,22 @@ def test_a_receipt_holds_for_its_bytes() -> None:
     )  # fmt: skip
 
 
+def test_a_receipt_names_the_sm3_where_it_was_taken() -> None:
+    note = sign_receipt(
+        SIGNER,
+        upload=uuid4(),
+        exhibit=uuid4(),
+        label="E2023-000001",
+        sha256=SHA256,
+        sm3="cd" * 32,
+        size=5,
+        sealed_at=dt.datetime(2023, 9, 15, tzinfo=dt.UTC),
+    )
+    read = verify_receipt(note, [SIGNER.verifier_key], sha256=SHA256, size=5)
+    assert read.sm3 == "cd" * 32
+    assert verify_receipt(receipt(), [SIGNER.verifier_key], sha256=SHA256, size=5).sm3 is None
+
+
 @pytest.mark.parametrize(("sha256", "size"), [("cd" * 32, 5), (SHA256, 6)])
 def test_a_receipt_for_other_bytes_clears_nothing(sha256: str, size: int) -> None:
     with pytest.raises(ProofBroken):
