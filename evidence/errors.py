@@ -313,3 +313,16 @@ class MediaToolOverran(MediaToolFailed):
     """The media tool ran out of time or memory on this file."""
 
     code = "media_tool_overran"
+
+
+# ── dossier ──────────────────────────────────────────────────────────────────────────────
+class CertificateNotMade(EvidenceError):
+    """The certificate could not be set as a PDF."""
+
+    code = "certificate_not_made"
+
+
+class DossierNotReady(Conflict):
+    """The dossier is still being put together; try again in a moment."""
+
+    code = "dossier_not_ready"

@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 OLDEST = (3, 11)
+# Certificates are set in it, and the tests' pictures are drawn with it.
+_CJK_FONT = Path("/usr/share/fonts/opentype/noto/NotoSerifCJK-Regular.ttc")
 
 
 class NotReady(Exception):
@@ -61,6 +63,12 @@ def programs(needed: dict[str, str]) -> None:
     missing = sorted({package for name, package in needed.items() if not shutil.which(name)})
     if missing:
         packages(missing)
+
+
+def fonts() -> None:
+    """The CJK font that certificates need; installed where we may. Raises NotReady."""
+    if not _CJK_FONT.exists():
+        packages(["fonts-noto-cjk"])
 
 
 def packages(names: Sequence[str]) -> None:

@@ -51,6 +51,8 @@ class Settings:
     max_upload: int  # bytes
     fixity_period: dt.timedelta  # every original is read again once in so long
     fixity_rate: int  # bytes a second, at most, for that
+    bureau: str  # its name on certificates
+    public_url: str  # where outsiders check, without a trailing slash
     witnesses: tuple[Peer, ...]  # they cosign the log
     authorities: tuple[Peer, ...]  # they stamp it with the time
     stamp_every: dt.timedelta
@@ -176,6 +178,12 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         max_upload=_size("ZHENGLIAN_MAX_UPLOAD", env.get("ZHENGLIAN_MAX_UPLOAD") or "64G"),
         fixity_period=_days("ZHENGLIAN_FIXITY_DAYS", env.get("ZHENGLIAN_FIXITY_DAYS") or "90"),
         fixity_rate=_size("ZHENGLIAN_FIXITY_RATE", env.get("ZHENGLIAN_FIXITY_RATE") or "40M"),
+        bureau=(env.get("ZHENGLIAN_BUREAU") or "")[:100],
+        public_url=_url(
+            "ZHENGLIAN_PUBLIC_URL",
+            env.get("ZHENGLIAN_PUBLIC_URL") or f"https://{origin.partition('/')[0]}",
+            ("http", "https"),
+        ).rstrip("/"),
         witnesses=_witnesses("ZHENGLIAN_WITNESSES", env.get("ZHENGLIAN_WITNESSES") or ""),
         authorities=_authorities("ZHENGLIAN_TIMESTAMPS", env.get("ZHENGLIAN_TIMESTAMPS") or ""),
         stamp_every=_minutes(

@@ -12,6 +12,7 @@ from sqlalchemy.orm import sessionmaker
 
 import evidence.cases.models
 import evidence.custody.guards
+import evidence.dossier.models
 import evidence.exhibits.text_search
 import evidence.inspections.models
 import evidence.uploads.models  # noqa: F401  (every table is known before the first query)

@@ -20,6 +20,7 @@ from huey.api import Huey, Task
 from sqlalchemy import select
 
 from evidence import clock
+from evidence.dossier.models import Dossier, DossierState
 from evidence.errors import EvidenceError
 from evidence.exhibits.media_facts import record_media
 from evidence.exhibits.models import Exhibit, ExhibitState, MediaState
@@ -37,8 +38,9 @@ log = logging.getLogger(__name__)
 LOST_AFTER = dt.timedelta(seconds=20)
 _SWEPT_AT_ONCE = 200
 # Retries of each task, and its priority: what is not sealed yet goes before any picture.
-_TASKS = {"seal": (5, 10), "read_media": (2, 0), "read_again": (0, -10)}
+_TASKS = {"seal": (5, 10), "make_dossier": (5, 5), "read_media": (2, 0), "read_again": (0, -10)}
 _reading = InHand()
+_making = InHand()
 
 
 def init(app: Flask) -> None:
@@ -70,6 +72,7 @@ def init(app: Flask) -> None:
             ("seal", _seal),
             ("read_media", _read_media),
             ("read_again", _read_again),
+            ("make_dossier", _make_dossier),
         )
     }
     app.extensions["zhenglian"]["queue"] = queue
@@ -103,6 +106,26 @@ def read_media(exhibit_id: UUID) -> None:
 def read_again(exhibit_id: UUID) -> None:
     """Have an exhibit's original read again, before its turn."""
     _enqueue("read_again", exhibit_id)
+
+
+def make_dossier(dossier_id: UUID) -> None:
+    """Have a dossier put together."""
+    _enqueue("make_dossier", dossier_id)
+
+
+def _make_dossier(dossier_id: UUID, last: bool) -> None:
+    from server import dossiers
+
+    with _making.take(dossier_id) as free:
+        if not free:
+            return
+        try:
+            dossiers.make(dossier_id)
+        except Exception as error:
+            db.session.rollback()
+            if last:
+                dossiers.give_up(dossier_id, str(error))
+            raise
 
 
 def _read_again(exhibit_id: UUID, last: bool) -> None:
@@ -160,6 +183,11 @@ def sweep(lost_after: dt.timedelta = LOST_AFTER) -> int:
         )
         .limit(_SWEPT_AT_ONCE)
     ).all()
+    unmade = session.scalars(
+        select(Dossier.id)
+        .where(Dossier.state == DossierState.PREPARING, Dossier.requested_at < before)
+        .limit(_SWEPT_AT_ONCE)
+    ).all()
     session.rollback()
     for upload_id in unsealed:
         seal(upload_id)
@@ -167,10 +195,12 @@ def sweep(lost_after: dt.timedelta = LOST_AFTER) -> int:
     if not queue_of(current_app).pending_count():
         for exhibit_id in unread:
             read_media(exhibit_id)
+        for dossier_id in unmade:
+            make_dossier(dossier_id)
     with unit_of_work() as session:
         receiving.expire(session, store())
     _remove_orphans(lost_after)
-    return len(unsealed) + len(unread)
+    return len(unsealed) + len(unread) + len(unmade)
 
 
 def _remove_orphans(lost_after: dt.timedelta) -> None:

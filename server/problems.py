@@ -69,6 +69,8 @@ STATUS: dict[type[e.EvidenceError], int] = {
     e.ProofBroken: 422,
     e.NoteMalformed: 422,
     e.SignatureInvalid: 422,
+    e.CertificateNotMade: 500,
+    e.DossierNotReady: 409,
     e.MediaUnreadable: 422,
     e.MediaToolFailed: 500,
     e.MediaToolOverran: 500,

@@ -34,7 +34,7 @@ WEB = {"flask", "werkzeug", "marshmallow", "flask_smorest", "flask_sqlalchemy", 
 ALLOWED = {
     "evidence": {"sqlalchemy", "rfc8785", "cryptography"},
     "evidence.custody": {"rfc3161_client"},
-    "evidence.dossier": {"metsrw", "segno", "typst"},
+    "evidence.dossier": {"lxml", "metsrw", "segno", "typst"},
     "evidence.storage": {"boto3", "botocore"},
     "evidence.media": {"ffmpeg", "PIL"},
     "schemas": {"marshmallow"},

@@ -30,7 +30,15 @@ from evidence.storage.port import TileStore
 FORMAT = "zhenglian-proof/v1"
 
 
-def prove(session: Session, exhibit_id: UUID, sha256: str, size: int, by: Actor) -> CustodyEvent:
+def prove(
+    session: Session,
+    exhibit_id: UUID,
+    sha256: str,
+    size: int,
+    by: Actor,
+    *,
+    event_id: UUID | None = None,
+) -> CustodyEvent:
     """Append exhibit:proved, which commits to every earlier event of the exhibit.
 
     `entries_sha256` is SHA-256, as hex, over their entries one after another in position order.
@@ -45,6 +53,7 @@ def prove(session: Session, exhibit_id: UUID, sha256: str, size: int, by: Actor)
         Kind.EXHIBIT_PROVED,
         exhibit_id,
         by,
+        event_id=event_id,
         events=len(entries),
         entries_sha256=hashlib.sha256(b"".join(entries)).hexdigest(),
         sha256=sha256,

@@ -17,6 +17,7 @@ class SubjectType(enum.StrEnum):
     INSPECTION = "inspection"
     RECORDER = "recorder"
     ACCOUNT = "account"
+    DOSSIER = "dossier"
     LOG = "log"
 
 
@@ -39,12 +40,17 @@ class Kind(enum.StrEnum):
     EXHIBIT_PLAYED = "exhibit:played"
     EXHIBIT_DOWNLOADED = "exhibit:downloaded"
     EXHIBIT_PROVED = "exhibit:proved"  # a proof was made; commits to the events before it
+    EXHIBIT_EXPORTED = "exhibit:exported"  # it is in a dossier for outsiders
     EXHIBIT_LINKED = "exhibit:linked"
     EXHIBIT_UNLINKED = "exhibit:unlinked"
 
     CASE_FILED = "case:filed"
     CASE_CHANGED = "case:changed"
+    CASE_EXPORTED = "case:exported"
     CASE_VIEWED = "case:viewed"
+    DOSSIER_MADE = "dossier:made"  # commits to every byte of what is handed out
+    DOSSIER_DOWNLOADED = "dossier:downloaded"
+    DOSSIER_RECEIVED = "dossier:received"  # somebody has signed for it
     INSPECTION_RECORDED = "inspection:recorded"
 
     RECORDER_REGISTERED = "recorder:registered"
@@ -127,10 +133,17 @@ DETAILS: dict[Kind, frozenset[str]] = {
     Kind.EXHIBIT_PLAYED: frozenset(),
     Kind.EXHIBIT_DOWNLOADED: frozenset({"sha256"}),
     Kind.EXHIBIT_PROVED: frozenset({"events", "entries_sha256", "sha256", "size"}),
+    Kind.EXHIBIT_EXPORTED: frozenset({"dossier", "reason", "sha256"}),
     Kind.EXHIBIT_LINKED: frozenset({"to", "id", "number?", "note", "sha256"}),
     Kind.EXHIBIT_UNLINKED: frozenset({"to", "id", "number?", "reason"}),
     Kind.CASE_FILED: frozenset({"number", "unit"}),
     Kind.CASE_CHANGED: frozenset({"number", "changed"}),
+    Kind.CASE_EXPORTED: frozenset({"number", "dossier", "reason"}),
+    Kind.DOSSIER_MADE: frozenset(
+        {"label", "of", "id", "reason", "manifest_sha256", "bag_info_sha256", "exhibits", "files"}
+    ),
+    Kind.DOSSIER_DOWNLOADED: frozenset({"manifest_sha256"}),
+    Kind.DOSSIER_RECEIVED: frozenset({"manifest_sha256", "recipient", "organisation"}),
     Kind.CASE_VIEWED: frozenset({"number"}),
     Kind.INSPECTION_RECORDED: frozenset({"content_sha256", "unit", "officers"}),
     Kind.RECORDER_REGISTERED: frozenset({"number", "unit"}),

@@ -20,6 +20,7 @@ class Act(enum.StrEnum):
     EXHIBIT_PLAY = "exhibit_play"
     EXHIBIT_DOWNLOAD = "exhibit_download"
     EXHIBIT_PROVE = "exhibit_prove"
+    DOSSIER_MAKE = "dossier_make"
     EXHIBIT_LINK = "exhibit_link"
     CUSTODY_VIEW = "custody_view"
     FIXITY_CHECK = "fixity_check"
@@ -67,6 +68,7 @@ _T: dict[Role, dict[Act, Scope]] = {
         Act.EXHIBIT_PLAY: Scope.HANDLING,
         Act.EXHIBIT_DOWNLOAD: Scope.HANDLING,
         Act.EXHIBIT_PROVE: Scope.HANDLING,
+        Act.DOSSIER_MAKE: Scope.HANDLING,
         Act.EXHIBIT_LINK: Scope.HANDLING,
         Act.CUSTODY_VIEW: Scope.HANDLING,
         Act.INSPECTION_VIEW: Scope.HANDLING,
@@ -114,6 +116,7 @@ _T: dict[Role, dict[Act, Scope]] = {
         Act.EXHIBIT_PLAY: Scope.ALL,
         Act.EXHIBIT_DOWNLOAD: Scope.ALL,
         Act.EXHIBIT_PROVE: Scope.ALL,
+        Act.DOSSIER_MAKE: Scope.ALL,
         Act.EXHIBIT_LINK: Scope.ALL,
         Act.CUSTODY_VIEW: Scope.ALL,
         Act.FIXITY_CHECK: Scope.ALL,

@@ -19,6 +19,7 @@ from evidence.cases.models import Sector, Stage
 from evidence.cases.reach import reach_of
 from evidence.cases.timeline import case_timeline, record_view
 from evidence.clock import SHANGHAI
+from evidence.dossier.requesting import of_subject
 from evidence.errors import EvidenceError, InvalidInput
 from evidence.exhibits.contradictions import look_into
 from evidence.exhibits.models import Exhibit, ExhibitLink
@@ -113,6 +114,8 @@ def one(case_id: UUID) -> str:
         entries=entries,
         picture=picture,
         contradicted=contradicted,
+        may_make_dossier=access.allows(actor, Act.DOSSIER_MAKE, reach_of(case)),
+        dossiers=of_subject(db.session(), case.id) if entries is not None else [],
     )
 
 

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 from evidence.cases import finding as cases
 from evidence.cases import linking as case_linking
 from evidence.cases.models import Case
+from evidence.dossier.requesting import of_subject
 from evidence.errors import EvidenceError, InvalidInput, NotFound
 from evidence.exhibits import contradictions, finding, linking, viewing
 from evidence.exhibits.finding import Filters
@@ -200,6 +201,7 @@ def _one(exhibit: Exhibit, actor: Actor, error: str = "", number: str = "", note
         upload=upload,
         targets=targets,
         entries=entries,
+        dossiers=of_subject(session, exhibit.id) if entries is not None else [],
         contradictions=with_names(session, found) if entries is not None else [],
         error=error,
         number=number,

@@ -6,6 +6,7 @@ from flask_babel import lazy_gettext as _l
 
 from evidence.cases.models import Sector, Stage
 from evidence.custody.kinds import Kind
+from evidence.dossier.models import DossierState
 from evidence.exhibits.contradictions import Member
 from evidence.exhibits.flags import Flag
 from evidence.exhibits.models import ExhibitState, Fixity, MediaState
@@ -147,10 +148,15 @@ KINDS = {
     Kind.EXHIBIT_PLAYED: (_l("Played"), "player-play"),
     Kind.EXHIBIT_DOWNLOADED: (_l("Downloaded"), "download"),
     Kind.EXHIBIT_PROVED: (_l("Proof made"), "file-certificate"),
+    Kind.EXHIBIT_EXPORTED: (_l("Put into a dossier"), "file-certificate"),
     Kind.EXHIBIT_LINKED: (_l("Linked"), "link"),
     Kind.EXHIBIT_UNLINKED: (_l("Unlinked"), "link-off"),
     Kind.CASE_FILED: (_l("Case filed"), "folder"),
     Kind.CASE_CHANGED: (_l("Case changed"), "refresh"),
+    Kind.CASE_EXPORTED: (_l("Dossier asked for"), "file-certificate"),
+    Kind.DOSSIER_MADE: (_l("Dossier made"), "file-certificate"),
+    Kind.DOSSIER_DOWNLOADED: (_l("Dossier downloaded"), "download"),
+    Kind.DOSSIER_RECEIVED: (_l("Dossier signed for"), "check"),
     Kind.CASE_VIEWED: (_l("Case viewed"), "eye"),
     Kind.INSPECTION_RECORDED: (_l("Inspection recorded"), "clipboard-list"),
     Kind.RECORDER_REGISTERED: (_l("Recorder registered"), "plus"),
@@ -166,6 +172,11 @@ KINDS = {
     Kind.LOG_REFUSED: (_l("Refused by a witness"), "alert-triangle"),
     Kind.LOG_CLOCK_WENT_BACK: (_l("Clock went back"), "clock"),
     Kind.LOG_VERIFIED: (_l("Log verified"), "checks"),
+}
+DOSSIER_STATES = {
+    DossierState.PREPARING: (_l("Being put together"), "circle-dashed", "quiet"),
+    DossierState.READY: (_l("Ready"), "circle-check", "good"),
+    DossierState.FAILED: (_l("Not made"), "alert-triangle", "bad"),
 }
 EVENT_STATES = {
     "sequenced": (_l("In the signed log"), "circle-check", "good"),
@@ -204,6 +215,7 @@ PROBLEMS = {
     "already_checked_out": _l("The recorder is checked out already. Check it in first."),
     "not_checked_out": _l("The recorder is not checked out."),
     "checkout_overlaps": _l("Another check-out of this recorder covers part of that time."),
+    "dossier_not_ready": _l("The dossier is still being put together. Try again in a moment."),
     "conflict": _l("This cannot be done in the present state."),
     "identifier_reused": _l("This identifier was used before with other content."),
     "naive_time": _l("Give the time with its time zone."),

@@ -61,7 +61,7 @@ def test_a_database_without_its_migrations_is_not_ready(client: FlaskClient, app
         connection.exec_driver_sql("DELETE FROM alembic_version")
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json["items"]["database"].startswith("migrations are missing: 0004")
+    assert answer.json["items"]["database"].startswith("migrations are missing: 0005")
 
 
 def test_a_database_that_cannot_be_written_is_not_ready(bureau: Bureau) -> None:
