@@ -75,9 +75,8 @@ def events_of(session: Session, subject_id: UUID, until: int | None = None) -> l
         query = query.where(CustodyEvent.position <= until)
     rows = session.scalars(query.order_by(CustodyEvent.position)).all()
     ids = {row.actor_id for row in rows if row.actor_type == "officer"}
-    names = dict(
-        session.execute(select(Officer.id, Officer.name).where(Officer.id.in_(ids))).tuples().all()
-    )
+    officers = session.execute(select(Officer.id, Officer.name).where(Officer.id.in_(ids)))
+    names = {row.id: row.name for row in officers}
     return [
         Event(
             id=row.id,
