@@ -55,6 +55,22 @@ class Console:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
+    def exhibit_id(self, name: str) -> str:
+        listed = self.ask("supervisor", "/api/v1/exhibits?limit=100")["items"]
+        return str(next(e["id"] for e in listed if e["label"] == self.labels[name]))
+
+    def dossier(self, reason: str) -> str:
+        """One that is ready and was signed for."""
+        asked = self.ask("handler", "/api/v1/dossiers", {"case_number": CASE, "reason": reason})
+        path = f"/api/v1/dossiers/{asked['id']}"
+        until = time.monotonic() + 60
+        while self.ask("handler", path)["state"] == "preparing":
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        signed = {"recipient": "李法官", "organisation": "衡东县人民法院"}
+        self.ask("handler", f"{path}/receipts", signed)
+        return str(asked["id"])
+
     def file_case(self, number: str, party: str) -> str:
         filed = {"number": number, "party": party, "sector": "food", "filed_on": "2023-09-15"}
         return str(self.ask("handler", "/api/v1/cases", filed)["id"])

@@ -11,7 +11,15 @@ from server import create_app
 from tests.bureau import Bureau
 from tests.live import LiveServer
 from tests.pages.conftest import Visitor
-from tests.pages.console import CASE, FILM, HOSTILE_NAME, OTHER_CASE, PHOTO, Console
+from tests.pages.console import (
+    CASE,
+    FILM,
+    HOSTILE_NAME,
+    HOSTILE_PARTY,
+    OTHER_CASE,
+    PHOTO,
+    Console,
+)
 from tests.pages.eyes import WIDTHS, Visit
 from tests.pages.faults import foreign_words, misplaced, unusable
 
@@ -31,6 +39,9 @@ PAGES = {
         "/cases",
         "/cases/{case}",
         "/cases/{other_case}",
+        "/dossiers/ask?case={case}",
+        "/dossiers/ask?exhibit={hostile_id}",
+        "/dossiers/{dossier}",
     ],
     "street_officer": [
         "/",
@@ -61,6 +72,8 @@ def named(console: Console) -> dict[str, str]:
         "zip": console.labels["archive.mp4"],
         "lie": console.labels["lie.mp4"],
         "hostile": console.labels[HOSTILE_NAME],
+        "hostile_id": console.exhibit_id(HOSTILE_NAME),
+        "dossier": console.dossier(HOSTILE_PARTY),
         "case": cases[CASE],
         "other_case": cases[OTHER_CASE],
         "inspection": inspections[True],
@@ -100,7 +113,7 @@ def test_a_page_is_whole_usable_and_in_one_language(
 def test_every_page_of_the_map_is_looked_at(bureau: Bureau) -> None:
     app = create_app(bureau.environ)
     own = {"login", "workbench", "exhibits", "cases", "recorders", "inspections", "log_page",
-           "administration"}  # fmt: skip
+           "administration", "dossiers"}  # fmt: skip
     seen = {
         re.sub(r"\{\w+\}|HD-012", "*", p).partition("?")[0] for ps in PAGES.values() for p in ps
     }
