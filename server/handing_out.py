@@ -6,7 +6,8 @@ import logging
 from collections.abc import Iterator
 from uuid import UUID
 
-from flask import Response, request
+from flask import Flask, Response, current_app, request
+from sqlalchemy import select
 
 from evidence.cases.models import Case
 from evidence.dossier import requesting, streaming
@@ -46,7 +47,8 @@ def bag(dossier_id: UUID) -> Response:
             requesting.record_download(session, dossier, actor)
     folder, parts = folder_name(dossier), read_list(store(), dossier.index)
     db.session.rollback()
-    body = iter(()) if request.method == "HEAD" else _told(store(), folder, parts)
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    body = iter(()) if request.method == "HEAD" else _told(app, store(), folder, parts)
     response = Response(body, content_type="application/zip", direct_passthrough=True)
     response.content_length = streaming.length(folder, parts)
     response.headers["Content-Disposition"] = ranges.attachment(f"{folder}.zip")
@@ -54,12 +56,16 @@ def bag(dossier_id: UUID) -> Response:
     return response
 
 
-def _told(held: Store, folder: str, parts: list[Part]) -> Iterator[bytes]:
-    """The stream; what breaks it off is in the log, and the receiver has no whole archive."""
+def _told(app: Flask, held: Store, folder: str, parts: list[Part]) -> Iterator[bytes]:
+    """The stream; where an original breaks it off, that original is read again at once."""
     try:
         yield from streaming.stream(held, folder, parts)
     except FixityMismatch as error:
         log.critical("a dossier was broken off: %s", error)
+        with app.app_context():
+            query = select(Exhibit.id).where(Exhibit.sha256 == str(error.facts.get("key")))
+            for exhibit_id in db.session.scalars(query).all():
+                jobs.read_again(exhibit_id)
         raise
     except StorageError:
         log.exception("a dossier was broken off")

@@ -34,7 +34,7 @@ from evidence.storage.filesystem import FilesystemStore
 
 EVENTS = 100_000
 LOOP_SECONDS = 0.1  # how often the worker calls the sequencer
-_EXHIBITS = [uuid4() for _ in range(1000)]
+EXHIBITS = [uuid4() for _ in range(1000)]
 
 
 def _sequence(folder: Path, total: int, signed: Connection) -> None:
@@ -64,7 +64,7 @@ def _appended(sessions: sessionmaker[Session], total: int, each: int) -> list[tu
         with sessions() as session:
             begin_write(session)
             for number in range(begin, min(begin + each, total)):
-                event = append(session, Kind.EXHIBIT_VIEWED, _EXHIBITS[number % 1000], SYSTEM)
+                event = append(session, Kind.EXHIBIT_VIEWED, EXHIBITS[number % 1000], SYSTEM)
             session.commit()
             commits.append((time.monotonic(), event.position))
     return commits

@@ -26,7 +26,7 @@ PIECE = 1024 * 1024
 ROUNDS = 5
 
 
-def _original(path: Path, size: int) -> None:
+def original(path: Path, size: int) -> None:
     """A file that no file system can compress or share."""
     block = bytearray(os.urandom(PIECE))
     with path.open("wb") as file:
@@ -35,7 +35,7 @@ def _original(path: Path, size: int) -> None:
             file.write(block)
 
 
-def _copy(source: Path, target: Path) -> float:
+def copy(source: Path, target: Path) -> float:
     """Seconds of `cat source > target` with fsync."""
     began = time.perf_counter()
     with target.open("wb") as file:
@@ -46,7 +46,7 @@ def _copy(source: Path, target: Path) -> float:
     return seconds
 
 
-def _change(path: Path) -> str:
+def change(path: Path) -> str:
     """Make `path` a new original, and take its digest: what a dock does before it sends."""
     with path.open("r+b") as file:
         file.write(secrets.token_bytes(32))
@@ -56,7 +56,7 @@ def _change(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _send(server: Server, path: Path, sha256: str) -> float:
+def send(server: Server, path: Path, sha256: str) -> float:
     """Seconds from creation until the upload is sealed."""
     metadata = ",".join(
         f"{key} {base64.b64encode(value.encode()).decode()}"
@@ -104,15 +104,15 @@ def _send(server: Server, path: Path, sha256: str) -> float:
 def run(folder: Path, size: int = GIB) -> dict[str, object]:
     """Medians of `ROUNDS` rounds, MB/s (10^6 bytes), and the web processes' peak memory in MB."""
     source = folder / "recording.bin"
-    _original(source, size)
+    original(source, size)
     copies, sends, digests = [], [], []
     with Server(folder / "data") as server:
         for _ in range(ROUNDS):
             began = time.perf_counter()
-            sha256 = _change(source)
+            sha256 = change(source)
             digests.append(time.perf_counter() - began)
-            copies.append(_copy(source, folder / "copy.bin"))
-            sends.append(_send(server, source, sha256))
+            copies.append(copy(source, folder / "copy.bin"))
+            sends.append(send(server, source, sha256))
         memory = server.peak_memory()
     ratios = [copy / send for copy, send in zip(copies, sends, strict=True)]
     return {

@@ -21,7 +21,7 @@ from metsrw.plugins import premisrw
 
 from evidence.errors import FixityMismatch
 from evidence.storage.memory import MemoryStore
-from server import dossiers
+from server import dossiers, jobs
 from server.extensions import store
 from tests.api.handed_out import (
     CONTENTS,
@@ -336,6 +336,9 @@ def test_an_original_that_was_altered_meanwhile_breaks_the_stream_off(
         held._originals[hashlib.sha256(content).hexdigest()] = b"x" + content[1:]
     with pytest.raises(FixityMismatch):
         _ = office.client("handler").get(f"/api/v1/dossiers/{told['id']}/bag").data
+    with office.app.app_context():
+        waiting = [task.name for task in jobs.queue_of(office.app).pending()]
+    assert "read_again" in waiting
 
 
 def test_of_an_altered_original_the_history_is_handed_out_and_said_to_lack_it(
