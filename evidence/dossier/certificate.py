@@ -24,6 +24,7 @@ from evidence.custody.checkpoint import Checkpoint
 from evidence.custody.note import Note
 from evidence.dossier.describing import Described, Event
 from evidence.errors import CertificateNotMade
+from evidence.people.actor import SYSTEM
 
 _TEMPLATE = Path(__file__).with_name("certificate.typ")
 FONTS = Path("/usr/share/fonts")
@@ -172,6 +173,12 @@ def _summary(described: Described) -> tuple[list[Event], int]:
     return shown, len(described.events) - len(shown)
 
 
+def _who(event: Event, kind: str) -> str:
+    if event.actor_name and event.actor_name != SYSTEM.name:
+        return event.actor_name
+    return {"system": "系统", "recorder": "采集站"}.get(kind, "—")
+
+
 _VIAS = {"field": "移动端", "dock": "采集站", "console": "控制台", "api": "接口", "job": "自动"}
 
 
@@ -181,7 +188,7 @@ def _row(event: Event, words: Mapping[str, str]) -> list[str]:
     return [
         _beijing(at),
         words.get(event.kind, event.kind),
-        event.actor_name or {"system": "系统", "recorder": "采集站"}.get(actor.get("type"), "—"),
+        _who(event, str(actor.get("type"))),
         _VIAS.get(actor.get("via"), "—"),
         "—" if event.leaf_index is None else str(event.leaf_index),
     ]
