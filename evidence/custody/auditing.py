@@ -28,7 +28,19 @@ from evidence.errors import CustodyError, LogForked
 from evidence.storage.port import TileStore
 
 _SHOWN = 100
-_COLUMNS = [c for c in CustodyEvent.__table__.columns if c.name != "position"]
+_COLUMNS = (
+    "leaf_index",
+    "entry",
+    "canonical",
+    "id",
+    "at",
+    "kind",
+    "subject_type",
+    "subject_id",
+    "actor_type",
+    "actor_id",
+    "via",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,60 +189,66 @@ class _Rows:
     def __init__(self, session: Session, found: _Findings) -> None:
         # As the database has them: a conversion costs more than all the rest, and chokes on what
         # no column of that kind can hold.
+        table = CustodyEvent.__table__
         query = (
-            select(*(type_coerce(c, NullType()).label(c.name) for c in _COLUMNS))
+            select(*(type_coerce(table.c[name], NullType()) for name in _COLUMNS))
             .where(CustodyEvent.leaf_index.is_not(None))
             .order_by(CustodyEvent.leaf_index)
             .execution_options(yield_per=2000)
         )
         self._rows = iter(session.execute(query))
         self._found = found
-        self._next = next(self._rows, None)
         self.compared = 0
+        self._step()
 
-    def _index(self) -> int:
-        """Of the next row; beyond every leaf where there is none."""
-        index = self._next.leaf_index if self._next is not None else None
-        return index if isinstance(index, int) else sys.maxsize
+    def _step(self) -> None:
+        """To the next row; its index is beyond every leaf where there is none."""
+        self._next = next(self._rows, None)
+        index = self._next[0] if self._next is not None else None
+        self._index = index if isinstance(index, int) else sys.maxsize
 
     def leave_out(self, until: int) -> None:
         """Events of entries that could not be read."""
-        while self._index() < until:
-            self._next = next(self._rows, None)
+        while self._index < until:
+            self._step()
 
     def compare(self, first: int, entries: Iterable[bytes]) -> None:
         for index, entry in enumerate(entries, first):
-            while self._index() < index:
-                self._found.note(f"Event {self._index()} stands there twice.")
-                self._next = next(self._rows, None)
-            if self._next is None or self._index() != index:
+            while self._index < index:
+                self._found.note(f"Event {self._index} stands there twice.")
+                self._step()
+            if self._next is None or self._index != index:
                 self._found.note(f"Event {index} is gone from the database.")
                 continue
-            self._compare_one(self._next, index, entry)
+            self._compare_one(self._next, entry)
             self.compared += 1
-            self._next = next(self._rows, None)
+            self._step()
 
-    def _compare_one(self, row: Any, index: int, entry: bytes) -> None:
-        said = event_of(row.canonical)
-        if row.entry != entry:
+    def _compare_one(self, row: Sequence[Any], entry: bytes) -> None:
+        index, kept, canonical, *columns = row
+        said = event_of(canonical)
+        if kept != entry:
             self._found.note(f"Event {index} is not the one that was published.")
-        elif said is None or sha256(row.canonical).digest() != entry:
+        elif said is None or sha256(canonical).digest() != entry:
             self._found.note(f"Event {index} was altered in the database: its bytes.")
-        elif not says(said, _columns(row)):
+        elif not says(said, _columns(*columns)):
             self._found.note(
                 f"Event {index} was altered in the database: a column beside its bytes."
             )
 
 
-def _columns(row: Any) -> dict[str, Any]:
+def _columns(
+    event_id: Any, at: Any, kind: Any, subject_type: Any, subject_id: Any, *actor: Any
+) -> dict[str, Any]:
     """What the columns beside the bytes say, as an event says it."""
+    actor_type, actor_id, via = actor
     return {
         "v": 1,
-        "id": _identifier(row.id),
-        "at": timestamp(row.at) if isinstance(row.at, dt.datetime) else _moment(str(row.at)),
-        "kind": row.kind,
-        "subject": {"type": row.subject_type, "id": _identifier(row.subject_id)},
-        "actor": {"type": row.actor_type, "id": _identifier(row.actor_id), "via": row.via},
+        "id": _identifier(event_id),
+        "at": timestamp(at) if isinstance(at, dt.datetime) else _moment(str(at)),
+        "kind": kind,
+        "subject": {"type": subject_type, "id": _identifier(subject_id)},
+        "actor": {"type": actor_type, "id": _identifier(actor_id), "via": via},
     }
 
 
