@@ -13,7 +13,10 @@ from schemas.members import Text
 
 class DossierRequest(Schema):
     id = fields.UUID(
-        load_default=None, metadata={"description": "yours, so that a retry is the same dossier"}
+        load_default=None,
+        metadata={
+            "description": "yours, so that a retry is the same dossier; its own id is another"
+        },
     )
     exhibit_id = fields.UUID(load_default=None, data_key="exhibit")
     case_number = Text(100, load_default=None, metadata={"example": "衡东市监罚字〔2023〕451号"})

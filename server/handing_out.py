@@ -72,8 +72,8 @@ def _told(app: Flask, held: Store, folder: str, parts: list[Part]) -> Iterator[b
         raise
 
 
-def ask_for(of: Exhibit | Case, reason: str, dossier_id: UUID) -> Dossier:
+def ask_for(of: Exhibit | Case, reason: str, request_id: UUID) -> Dossier:
     """Request it within the present unit of work, and have it made afterwards."""
-    dossier = requesting.request(db.session(), of, reason, current_actor(), dossier_id)
-    after_commit(db.session(), lambda: jobs.make_dossier(dossier_id))
+    dossier = requesting.request(db.session(), of, reason, current_actor(), request_id)
+    after_commit(db.session(), lambda: jobs.make_dossier(dossier.id))
     return dossier

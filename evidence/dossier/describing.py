@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from evidence.custody.kinds import SubjectType
 from evidence.custody.models import CustodyEvent
 from evidence.custody.reading import event_of
 from evidence.dossier.names import safe_name
@@ -68,9 +69,13 @@ class Described:
         return next((event for event in self.events if event.kind in kinds), None)
 
 
-def events_of(session: Session, subject_id: UUID, until: int | None = None) -> list[Event]:
+def events_of(
+    session: Session, kind: SubjectType, subject_id: UUID, until: int | None = None
+) -> list[Event]:
     """Every event about a subject, in the order of the log; up to the position `until`."""
-    query = select(CustodyEvent).where(CustodyEvent.subject_id == subject_id)
+    query = select(CustodyEvent).where(
+        CustodyEvent.subject_id == subject_id, CustodyEvent.subject_type == kind.value
+    )
     if until is not None:
         query = query.where(CustodyEvent.position <= until)
     rows = session.scalars(query.order_by(CustodyEvent.position)).all()

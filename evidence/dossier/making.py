@@ -24,7 +24,7 @@ from evidence.custody import merkle
 from evidence.custody.append import append
 from evidence.custody.checkpoint import verify_checkpoint
 from evidence.custody.exhibit_proof import prove
-from evidence.custody.kinds import Kind
+from evidence.custody.kinds import Kind, SubjectType
 from evidence.custody.models import CustodyEvent, Stamp
 from evidence.custody.note import Note
 from evidence.custody.proof import LogProof
@@ -46,7 +46,7 @@ from evidence.storage.port import Store
 _README = """\
 电子数据卷宗 {label}
 
-核验（不需要网络，不需要安装任何软件，只需 Python 3.9 以上）：
+核验（不需要网络，不需要安装任何软件，只需 Python 3；以 3.11 测试）：
     python3 data/verify.py .
 或者对整个压缩包：
     python3 verify.py 卷宗.zip
@@ -112,7 +112,8 @@ def describe(session: Session, dossier: Dossier, exhibit_id: UUID) -> Described:
         select(CustodyEvent.position).where(CustodyEvent.id == _proved_id(dossier, exhibit_id))
     ).one()
     return Described(
-        exhibit=session.get_one(Exhibit, exhibit_id), events=events_of(session, exhibit_id, last)
+        exhibit=session.get_one(Exhibit, exhibit_id),
+        events=events_of(session, SubjectType.EXHIBIT, exhibit_id, last),
     )
 
 
@@ -151,7 +152,9 @@ def common_parts(
                 CustodyEvent.id == exported_id(dossier.id, dossier.case_id)
             )
         )
-        for number, event in enumerate(events_of(session, dossier.case_id, until), 1):
+        for number, event in enumerate(
+            events_of(session, SubjectType.CASE, dossier.case_id, until), 1
+        ):
             pack.add(f"data/case/events/{number:04d}.json", event.canonical)
     pack.add("data/核验方法.txt", _README.format(label=dossier.label))
     pack.add("data/verify.py", verifier)
@@ -263,19 +266,21 @@ def _events_by_folder(
         until = select(CustodyEvent.position).where(
             CustodyEvent.id == exported_id(dossier.id, dossier.case_id)
         )
-        yield "case", _ids(session, dossier.case_id, session.scalars(until).one())
+        yield "case", _ids(session, SubjectType.CASE, dossier.case_id, session.scalars(until).one())
     labels = dict.fromkeys(p.path.split("/")[2] for p in payload if "/exhibits/" in p.path)
     for label in labels:
         exhibit_id = session.scalars(select(Exhibit.id).where(Exhibit.label == label)).one()
         until = select(CustodyEvent.position).where(
             CustodyEvent.id == _proved_id(dossier, exhibit_id)
         )
-        yield label, _ids(session, exhibit_id, session.scalars(until).one())
+        yield label, _ids(session, SubjectType.EXHIBIT, exhibit_id, session.scalars(until).one())
 
 
-def _ids(session: Session, subject_id: UUID, until: int) -> list[UUID]:
+def _ids(session: Session, kind: SubjectType, subject_id: UUID, until: int) -> list[UUID]:
     query = select(CustodyEvent.id).where(
-        CustodyEvent.subject_id == subject_id, CustodyEvent.position <= until
+        CustodyEvent.subject_id == subject_id,
+        CustodyEvent.subject_type == kind.value,
+        CustodyEvent.position <= until,
     )
     return list(session.scalars(query.order_by(CustodyEvent.position)))
 
