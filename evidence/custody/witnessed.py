@@ -131,7 +131,9 @@ def record(session: Session, witness: str, asked: Asked, found: Cosignature | Re
         session.merge(found)
         answered(stands, asked.size)
         return
-    in_vain(stands, found.problem)
+    # What a witness has refused it for stays, also while it cannot be reached afterwards.
+    refused = stands.refused_at is not None and not found.fork
+    in_vain(stands, stands.problem if refused else found.problem)
     head = session.scalar(select(func.max(LogHead.size))) or 0
     # Another worker may have had a later head cosigned since this one was taken.
     overtaken = asked.size < (found.witness_size or 0) <= head

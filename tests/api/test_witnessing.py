@@ -254,7 +254,10 @@ def test_a_fork_is_an_alarm_and_an_event_and_stays_one(
         act(app, 600)
         clock.step(minutes=20)
         assert ask(app) == 0
+    clock.step(minutes=20)
+    assert ask(app) == 0  # it is down: the alarm and its reason stay
     assert stands(app).refused_at == refused_at
+    assert "does not begin with the older one" in stands(app).problem
     with app.app_context():
         kinds = db.session.scalars(select(CustodyEvent.kind)).all()
     assert kinds.count("log:refused") == 1
