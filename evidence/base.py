@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Integer, MetaData, String
+from sqlalchemy import BigInteger, DateTime, Integer, MetaData, String, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry
 from sqlalchemy.types import TypeDecorator
@@ -71,10 +71,11 @@ def next_number(session: Session, series: str) -> int:
 
     The row is locked until the transaction ends, so two writers cannot get the same number.
     """
-    counter = session.get(Counter, series, with_for_update=True)
-    if counter is None:
-        counter = Counter(name=series, value=0)
-        session.add(counter)
-    counter.value += 1
-    session.flush()
-    return counter.value
+    # One statement: of two who open a series at once, the second waits and counts on.
+    return int(session.execute(_NEXT, {"name": series}).scalar_one())
+
+
+_NEXT = text(
+    "INSERT INTO counters (name, value) VALUES (:name, 1)"
+    " ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value"
+)

@@ -211,6 +211,18 @@ class StorageError(EvidenceError):
     code = "storage_error"
 
 
+class DatabaseUnavailable(EvidenceError):
+    """The database cannot be reached or written just now. Try again in a moment."""
+
+    code = "database_unavailable"
+
+
+class WroteAtOnce(EvidenceError):
+    """Somebody else wrote the same at the same moment. Send it again."""
+
+    code = "wrote_at_once"
+
+
 class StorageUnavailable(StorageError):
     """The storage cannot be reached just now; nothing was acknowledged. Try again."""
 

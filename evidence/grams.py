@@ -36,15 +36,19 @@ def _length(first: str) -> int:
     return 3 if first.isascii() else 2
 
 
-def terms(word: str) -> list[str]:
-    """FTS5 terms that every row has in which the folded `word` stands.
+def stretches(word: str) -> list[str]:
+    """The stretches that every row has in which the folded `word` stands.
 
-    A row that has them all need not contain the word. One that is shorter than a stretch gives the
-    beginning of one.
+    A row that has them all need not contain the word. One that is shorter than a stretch is its
+    own.
     """
     lengths = [(i, _length(first)) for i, first in enumerate(word)]
     whole = [word[i : i + n] for i, n in lengths if i + n <= len(word)]
-    quoted = [
-        f'"{stretch.replace(_QUOTE, _QUOTE * 2)}"' for stretch in dict.fromkeys(whole or [word])
-    ]
-    return quoted if whole else [f"{quoted[0]} *"]
+    return list(dict.fromkeys(whole)) or [word]
+
+
+def terms(word: str) -> list[str]:
+    """The same as FTS5 takes them; a word shorter than a stretch gives the beginning of one."""
+    found = stretches(word)
+    quoted = [f'"{stretch.replace(_QUOTE, _QUOTE * 2)}"' for stretch in found]
+    return quoted if len(found[0]) == _length(word[0]) else [f"{quoted[0]} *"]

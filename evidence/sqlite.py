@@ -27,7 +27,9 @@ def begin_write(session: Session) -> None:
 
 
 def prepare(engine: Engine) -> Engine:
-    """Give every connection of a SQLite engine its settings; leave other databases alone."""
+    """Give every connection of a SQLite engine its settings, and one of PostgreSQL its limits."""
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "connect", _limit)
     if engine.dialect.name != "sqlite":
         return engine
 
@@ -54,6 +56,14 @@ def prepare(engine: Engine) -> Engine:
             connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _limit(connection: Any, _: Any) -> None:
+    """Nobody waits for ever for a lock, nor keeps one because a process hangs."""
+    connection.autocommit = True
+    connection.execute("SET lock_timeout = '15s'")
+    connection.execute("SET idle_in_transaction_session_timeout = '2min'")
+    connection.autocommit = False
 
 
 def _begin_immediate(connection: Connection) -> None:

@@ -159,7 +159,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
             "ZHENGLIAN_DATABASE_URL",
             env.get("ZHENGLIAN_DATABASE_URL") or f"sqlite:///{data / 'zhenglian.db'}",
             ("sqlite", "postgresql"),
-        ),
+        ).replace("postgresql:", "postgresql+psycopg:", 1),
         store_url=_url(
             "ZHENGLIAN_STORE_URL",
             env.get("ZHENGLIAN_STORE_URL") or (data / "store").as_uri(),
@@ -168,7 +168,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         queue_url=_url(
             "ZHENGLIAN_QUEUE_URL",
             env.get("ZHENGLIAN_QUEUE_URL") or f"sqlite:///{data / 'queue.db'}",
-            ("sqlite", "memory"),
+            ("sqlite", "memory", "redis", "rediss"),
         ),
         log_origin=origin,
         secret_key_file=Path(

@@ -32,6 +32,16 @@ db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 babel = Babel()
 
 
+# A connection for each thread at most; one that the database has closed is noticed before its use.
+_POSTGRESQL = {
+    "pool_size": 8,
+    "max_overflow": 48,
+    "pool_timeout": 10,
+    "pool_pre_ping": True,
+    "connect_args": {"connect_timeout": 5, "keepalives_idle": 30, "tcp_user_timeout": 30_000},
+}
+
+
 def settings() -> Settings:
     found: Settings = current_app.extensions[_OURS]["settings"]
     return found
@@ -82,6 +92,8 @@ def init(app: Flask, chosen: Settings) -> None:
     """Give `app` its database, store and settings."""
     app.extensions[_OURS] = {"settings": chosen, "store": open_store(chosen)}
     app.config["SQLALCHEMY_DATABASE_URI"] = chosen.database_url
+    if chosen.database_url.startswith("postgresql"):
+        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _POSTGRESQL
     db.init_app(app)
     with app.app_context():
         prepare(db.engine)

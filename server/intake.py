@@ -16,6 +16,7 @@ from uuid import UUID
 from evidence import errors as e
 from evidence.people.actor import Actor
 from evidence.storage.port import StagingWriter
+from evidence.turns import take_turn
 from evidence.uploads import headers, receiving
 from evidence.uploads.headers import Checksum
 from evidence.uploads.models import Upload, UploadPart, UploadState
@@ -37,6 +38,7 @@ def open_upload(asked: Upload) -> Upload:
         _reserve(asked)
     with unit_of_work() as session:
         # Two creations under one event id may have come at once: the first row stands.
+        take_turn(session, asked.id)
         known = receiving.same_or_none(session, asked)
         if known is None:
             session.add(asked)
@@ -60,7 +62,7 @@ def declare_length(upload: Upload, length: int) -> Upload:
     db.session.rollback()
     store().declare_length(upload.id, length)
     with unit_of_work() as session:
-        upload = session.get_one(Upload, upload.id)
+        upload = session.get_one(Upload, upload.id, with_for_update=True)
         receiving.declare_length(upload, length, store().offset(upload.id), settings().max_upload)
     return upload
 
@@ -157,7 +159,7 @@ def _as_it_is(upload_id: UUID) -> Upload:
 def settle(upload: Upload, at: int) -> Upload:
     """After bytes became durable up to `at`: prolong, or seal. Raises UploadGone."""
     with unit_of_work() as session:
-        upload = session.get_one(Upload, upload.id)
+        upload = session.get_one(Upload, upload.id, with_for_update=True)
         receiving.require_there(upload)
         receiving.prolong(upload)
         sealable = at == upload.length and receiving.complete(upload)
@@ -179,5 +181,6 @@ def terminate(upload: Upload, by: Actor) -> None:
     """Give an upload up, and its bytes. Raises UploadSealed, UploadGone."""
     at = present_offset(upload)
     with unit_of_work() as session:
-        receiving.terminate(session, session.get_one(Upload, upload.id), by, at)
+        upload = session.get_one(Upload, upload.id, with_for_update=True)
+        receiving.terminate(session, upload, by, at)
     store().remove(upload.id)

@@ -15,8 +15,9 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from flask import Flask, current_app
-from huey import MemoryHuey, SqliteHuey
+from huey import MemoryHuey, PriorityRedisHuey, SqliteHuey
 from huey.api import Huey, Task
+from redis import ConnectionPool
 from sqlalchemy import select
 
 from evidence import clock
@@ -27,7 +28,7 @@ from evidence.exhibits.models import Exhibit, ExhibitState, MediaState
 from evidence.exhibits.reading import read
 from evidence.uploads import receiving
 from evidence.uploads.models import Upload, UploadState
-from server import rereading
+from server import rereading, troubles
 from server.extensions import db, store
 from server.in_hand import InHand
 from server.unit_of_work import unit_of_work
@@ -50,13 +51,23 @@ def init(app: Flask) -> None:
     queue: Huey
     if parts.scheme == "memory":
         queue = MemoryHuey("zhenglian", immediate=False)
+    elif parts.scheme in ("redis", "rediss"):
+        pool = ConnectionPool.from_url(url, socket_connect_timeout=2, socket_timeout=10)
+        queue = PriorityRedisHuey("zhenglian", connection_pool=pool)
     else:
         queue = SqliteHuey("zhenglian", filename=str(Path(unquote(parts.path))), fsync=False)
 
-    def within_app(work: Callable[[UUID, bool], None]) -> Callable[..., None]:
+    def within_app(name: str, work: Callable[[UUID, bool], None]) -> Callable[..., None]:
         def run(identifier: str, task: Task) -> None:
+            subject = UUID(identifier)
             with app.app_context():
-                work(UUID(identifier), task.retries == 0)
+                try:
+                    work(subject, task.retries == 0)
+                except Exception as error:
+                    db.session.rollback()
+                    troubles.note(name, subject, error)
+                    raise
+                troubles.forget(name, subject)
 
         return run
 
@@ -65,9 +76,10 @@ def init(app: Flask) -> None:
             retries=_TASKS[name][0],
             priority=_TASKS[name][1],
             retry_delay=2,
+            retry_backoff=2,
             name=name,
             context=True,
-        )(within_app(work))
+        )(within_app(name, work))
         for name, work in (
             ("seal", _seal),
             ("read_media", _read_media),
@@ -188,6 +200,9 @@ def sweep(lost_after: dt.timedelta = LOST_AFTER) -> int:
         .where(Dossier.state == DossierState.PREPARING, Dossier.requested_at < before)
         .limit(_SWEPT_AT_ONCE)
     ).all()
+    unsealed = troubles.due(session, "seal", unsealed)
+    unread = troubles.due(session, "read_media", unread)
+    unmade = troubles.due(session, "make_dossier", unmade)
     session.rollback()
     for upload_id in unsealed:
         seal(upload_id)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, text
 
 from evidence.sqlite import prepare
 from server import config
 
+_MIGRATING = 0x7A686C  # the lock that whoever migrates holds
 _FOLDER = Path(__file__).parent / "migrations"
 
 
@@ -49,11 +51,25 @@ def to_present(environ: Mapping[str, str] | None = None) -> None:
     settings = config.read(environ)
     config.prepare_data(settings)
     engine = prepare(create_engine(settings.database_url))
-    with (settings.data / "migrate.lock").open("w") as lock:
+    with (settings.data / "migrate.lock").open("w") as lock, _alone(engine):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if pending(engine):
             upgrade(engine)
     engine.dispose()
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """Also among several machines, where the database is one that several can have."""
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATING})
+        try:
+            yield
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATING})
 
 
 def main() -> int:

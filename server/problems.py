@@ -13,6 +13,8 @@ from uuid import uuid4
 
 from flask import Flask, current_app, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
@@ -57,6 +59,8 @@ STATUS: dict[type[e.EvidenceError], int] = {
     e.StorageError: 500,
     e.StorageUnavailable: 503,
     e.StorageFull: 507,
+    e.DatabaseUnavailable: 503,
+    e.WroteAtOnce: 503,
     e.OriginalMissing: 500,
     e.FixityMismatch: 500,
     e.CustodyError: 500,
@@ -76,7 +80,10 @@ STATUS: dict[type[e.EvidenceError], int] = {
     e.MediaToolOverran: 500,
 }
 
-_SPOKEN_5XX = frozenset({"storage_unavailable", "storage_full", "log_not_ready"})
+_TRY_AGAIN = frozenset(
+    {"storage_unavailable", "log_not_ready", "database_unavailable", "wrote_at_once"}
+)
+_SPOKEN_5XX = _TRY_AGAIN | {"storage_full"}
 
 
 def problem(status: int, code: str, title: str, **members: Any) -> Response:
@@ -121,7 +128,7 @@ def from_evidence(error: e.EvidenceError) -> Response:
     facts = {k: v for k, v in error.facts.items() if isinstance(v, str | int | list | None)}
     db.session.rollback()
     response = respond(STATUS[type(error)], error.code, str(error), **facts)
-    if error.code in ("storage_unavailable", "log_not_ready"):
+    if error.code in _TRY_AGAIN:
         response.headers["Retry-After"] = "2"
     if isinstance(error, e.LoginRefused):
         response.headers["Retry-After"] = str(error.facts["seconds"])
@@ -159,6 +166,32 @@ def from_http(error: HTTPException) -> Response:
     return response
 
 
+# PostgreSQL's words (SQLSTATE) for two who were in each other's way: unique_violation,
+# serialization_failure, deadlock_detected, lock_not_available.
+_AT_ONCE = frozenset({"23505", "40001", "40P01", "55P03"})
+
+
+def from_database(error: DBAPIError) -> Response:
+    """What the database refused, or that it is away. Whoever asks again finds it as it was."""
+    refusal = getattr(error.orig, "sqlstate", None)
+    if isinstance(error, DataError):
+        # A text with a NUL, which PostgreSQL does not take.
+        return from_evidence(e.InvalidInput("A text holds a character that cannot be kept."))
+    if refusal in _AT_ONCE:
+        log.warning("two wrote at once: %s", request.path, exc_info=True)
+        return from_evidence(e.WroteAtOnce())
+    if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+        log.error("the database refused: %s", request.path, exc_info=True)
+        return from_evidence(e.DatabaseUnavailable())
+    return from_anything(error)
+
+
+def from_pool(error: PoolTimeout) -> Response:
+    """Every connection was taken for too long."""
+    log.error("no connection to the database was free: %s", request.path)
+    return from_evidence(e.DatabaseUnavailable())
+
+
 def from_anything(error: Exception) -> Response:
     db.session.rollback()
     return respond(500, "internal_error", "")
@@ -167,4 +200,6 @@ def from_anything(error: Exception) -> Response:
 def init(app: Flask) -> None:
     app.register_error_handler(e.EvidenceError, from_evidence)
     app.register_error_handler(HTTPException, from_http)
+    app.register_error_handler(DBAPIError, from_database)
+    app.register_error_handler(PoolTimeout, from_pool)
     app.register_error_handler(Exception, from_anything)

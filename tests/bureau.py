@@ -7,8 +7,9 @@ a role, called by its role; `street_officer` and `other_handler` are of other un
 from __future__ import annotations
 
 import datetime as dt
-import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -16,7 +17,6 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from evidence.people.actor import SYSTEM, Actor, ActorType, Role, Via
@@ -24,7 +24,6 @@ from evidence.people.models import Certificate, Officer, Unit, UnitKind
 from evidence.recorders import ledger
 from evidence.recorders.models import Recorder
 from evidence.recorders.names import recorder_key
-from evidence.sqlite import prepare
 from server import create_app
 from server.accounts import tokens
 from server.accounts.creation import create_account, create_station, token_file
@@ -33,6 +32,7 @@ from server.accounts.models import TokenKind
 from server.extensions import db, signer
 from server.migrate import upgrade
 from server.unit_of_work import unit_of_work
+from tests import databases
 
 PASSWORD = "correct horse battery"
 UNITS = {"squad": "执法大队", "street": "城关所", "other": "价监股"}
@@ -71,11 +71,19 @@ class Bureau:
 
     @property
     def environ(self) -> dict[str, str]:
-        return {"ZHENGLIAN_DATA": str(self.data), "ZHENGLIAN_QUEUE_URL": "memory:"}
+        return {
+            "ZHENGLIAN_DATA": str(self.data),
+            "ZHENGLIAN_DATABASE_URL": databases.database_url(self.database),
+            "ZHENGLIAN_QUEUE_URL": "memory:",
+        }
+
+    @property
+    def database(self) -> Path:
+        return self.data / "zhenglian.db"
 
     def copy_to(self, data: Path) -> Bureau:
         """The same bureau in another folder."""
-        shutil.copytree(self.data, data)
+        databases.copy_folder(self.data, data)
         return Bureau(
             data,
             self.units,
@@ -102,12 +110,9 @@ def bureau_template(tmp_path_factory: pytest.TempPathFactory) -> Bureau:
         )
         db.engine.dispose()
     # Everything into the one file, so that a copy of the folder is a copy of the database.
-    engine = prepare(create_engine(f"sqlite:///{bureau.data / 'zhenglian.db'}"))
-    with engine.connect() as connection:
-        connection.exec_driver_sql("COMMIT")
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.exec_driver_sql("BEGIN")
-    engine.dispose()
+    if not databases.grown_up():
+        with closing(sqlite3.connect(bureau.database)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return bureau
 
 

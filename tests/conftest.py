@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 import evidence.cases.models
@@ -18,8 +18,8 @@ import evidence.inspections.models
 import evidence.uploads.models  # noqa: F401
 from evidence import clock as evidence_clock
 from evidence.base import Base
-from evidence.sqlite import prepare
 from evidence.storage.memory import MemoryStore
+from tests import databases, queues
 from tests.bureau import app, as_role, bureau, bureau_template, client
 from tests.live import live_server, own_server
 
@@ -32,6 +32,51 @@ __all__ = [
     "live_server",
     "own_server",
 ]
+
+
+# What meets a database; the rest is the same on every set-up, and is run on one box only.
+_DATABASES = {"engine", "bureau_template", "opened"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--grown-up", action="store_true", help="on PostgreSQL, what meets a database")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("grown_up") and not hasattr(config, "workerinput"):
+        cluster, redis = databases.Cluster(), queues.RedisServer()
+        config.add_cleanup(cluster.remove)
+        config.add_cleanup(redis.remove)
+        cluster.make()
+        cluster.announce()
+        redis.start()
+        redis.announce()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("grown_up"):
+        return
+    kept = [
+        item
+        for item in items
+        if not item.get_closest_marker("one_box")
+        and (
+            _DATABASES & set(getattr(item, "fixturenames", ()))
+            or databases in vars(getattr(item, "module", None)).values()
+        )
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+@pytest.fixture(autouse=True)
+def _drop_databases(request: pytest.FixtureRequest) -> Iterator[None]:
+    if not databases.grown_up() or "tmp_path" not in request.fixturenames:
+        yield
+        return
+    folder = request.getfixturevalue("tmp_path")
+    yield
+    databases.drop_below(folder)
 
 
 class SteppingClock:
@@ -57,7 +102,7 @@ def clock() -> Iterator[SteppingClock]:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = prepare(create_engine(f"sqlite:///{tmp_path / 'evidence.db'}"))
+    engine = databases.open_database(tmp_path / "evidence.db")
     Base.metadata.create_all(engine)
     yield engine
     engine.dispose()

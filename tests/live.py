@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,7 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import queues
 from tests.bureau import Bureau
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 60
@@ -33,20 +34,21 @@ main(brisk)
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class LiveServer:
     """Web and worker of one data folder, on a loopback port that stays the same when restarted."""
 
     def __init__(self, bureau: Bureau, environ: Mapping[str, str] | None = None) -> None:
         self.bureau = bureau
         self.port = free_port()
-        self._environ = {**os.environ, "ZHENGLIAN_DATA": str(bureau.data), **(environ or {})}
+        served = {
+            name: bureau.environ[name] for name in ("ZHENGLIAN_DATA", "ZHENGLIAN_DATABASE_URL")
+        }
+        self.environ = {
+            **os.environ,
+            **served,
+            **queues.queue_environ(bureau.data),
+            **(environ or {}),
+        }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -127,7 +129,7 @@ class LiveServer:
             self._running[name] = subprocess.Popen(
                 [sys.executable, *command],
                 cwd=ROOT,
-                env=self._environ,
+                env=self.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -29,6 +29,10 @@ from evidence.people import access
 from evidence.people.access import Act, Reach
 from evidence.people.actor import Actor, ActorType
 from evidence.people.models import Officer, OfficerStatus, Unit, UnitKind
+from evidence.turns import take_turn
+
+# Two who file one number at once do so in turn.
+_NUMBERS = UUID("c0a1d3a5-6f0b-4b9e-9a8c-6d1f9b1b7f11")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,7 @@ def file_case(session: Session, by: Actor, filing: Filing) -> Case:
     unit = _handling_unit(session, by)
     number = numbers.parse(filing.number)
     handler_id = filing.handler_id or (by.id if by.type is ActorType.OFFICER else None)
+    take_turn(session, uuid5(_NUMBERS, str(number.key)))
     known = session.get(Case, filing.id) if filing.id else None
     if known:
         said = (number.key, filing.party, filing.sector, filing.filed_on, unit.id)
@@ -125,6 +130,8 @@ def change(session: Session, case: Case, by: Actor, wanted: Change) -> Case:
     Raises AccessDenied, CaseArchived, Conflict (a reviewer who handles the case, archiving what
     is not closed), InvalidInput.
     """
+    take_turn(session, case.id)
+    session.refresh(case)
     if case.stage is Stage.ARCHIVED:
         raise CaseArchived(f"{case.number} is archived; it cannot be changed.", number=case.number)
     act = Act.CASE_ARCHIVE if wanted.stage is Stage.ARCHIVED else Act.CASE_FILE

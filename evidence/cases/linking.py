@@ -15,6 +15,7 @@ from evidence.exhibits.models import Exhibit, ExhibitLink
 from evidence.people import access
 from evidence.people.access import Act
 from evidence.people.actor import Actor, Role
+from evidence.turns import take_turn
 
 
 def target_of(case: Case) -> Target:
@@ -38,6 +39,8 @@ def link_exhibits(
     access.require(by, Act.EXHIBIT_LINK)
     if not access.allows(by, Act.CASE_VIEW, reach_of(case)):
         raise CaseNotFound(number=case.number)
+    take_turn(session, case.id)
+    session.refresh(case, ["stage"])
     _refuse_archived(case, by)
     return linking.attach(session, target_of(case), exhibits, by, note)
 
@@ -49,6 +52,8 @@ def unlink(session: Session, link: ExhibitLink, by: Actor, reason: str) -> Exhib
     """
     case = session.get_one(Case, link.case_id)
     access.require(by, Act.CASE_VIEW, reach_of(case))
+    take_turn(session, case.id)
+    session.refresh(case, ["stage"])
     _refuse_archived(case, by)
     return linking.detach(session, link, by, reason, number=case.number)
 

@@ -23,6 +23,7 @@ from evidence.custody.kinds import DETAILS, Kind, SubjectType
 from evidence.custody.models import CustodyEvent
 from evidence.errors import EventInvalid, IdentifierReused
 from evidence.people.actor import Actor
+from evidence.turns import take_turn
 
 _LARGEST_INTEGER = 2**53 - 1
 
@@ -49,6 +50,7 @@ def append(
     identifier stands for another event.
     """
     _check_members(kind, details)
+    take_turn(session, subject_id)
     retryable, event_id = event_id is not None, event_id or uuid4()
     at = clock.now()
     content: dict[str, Any] = {

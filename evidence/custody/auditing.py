@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -81,7 +82,8 @@ def audit(
     found = _Findings()
     reader = TileReader(tiles, head.size)
     rows = None if session is None else _Rows(session, found)
-    _read_all(tiles, head.size, rows, found)
+    with closing(rows) if rows else nullcontext():
+        _read_all(tiles, head.size, rows, found)
     held = 0
     try:
         if reader.root() != head.root:
@@ -196,7 +198,8 @@ class _Rows:
             .order_by(CustodyEvent.leaf_index)
             .execution_options(yield_per=2000)
         )
-        self._rows = iter(session.execute(query))
+        self._result = session.execute(query)
+        self._rows = iter(self._result)
         self._found = found
         self.compared = 0
         self._step()
@@ -206,6 +209,9 @@ class _Rows:
         self._next = next(self._rows, None)
         index = self._next[0] if self._next is not None else None
         self._index = index if isinstance(index, int) else sys.maxsize
+
+    def close(self) -> None:
+        self._result.close()
 
     def leave_out(self, until: int) -> None:
         """Events of entries that could not be read."""

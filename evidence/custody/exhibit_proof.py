@@ -26,6 +26,7 @@ from evidence.digests import Segment
 from evidence.errors import LogForked, LogNotReady, ProofBroken
 from evidence.people.actor import Actor
 from evidence.storage.port import TileStore
+from evidence.turns import take_turn
 
 FORMAT = "zhenglian-proof/v1"
 
@@ -43,6 +44,7 @@ def prove(
 
     `entries_sha256` is SHA-256, as hex, over their entries one after another in position order.
     """
+    take_turn(session, exhibit_id)
     entries = session.scalars(
         select(CustodyEvent.entry)
         .where(CustodyEvent.subject_id == exhibit_id, CustodyEvent.subject_type == "exhibit")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
@@ -164,14 +164,19 @@ def verify_log(
 
 def _compare(session: Session, reader: TileReader, first: int) -> tuple[int, int | None, str]:
     """Leaves checked, the first broken one, and why."""
-    rows = iter(
-        session.scalars(
-            select(CustodyEvent)
-            .where(CustodyEvent.leaf_index >= first, CustodyEvent.leaf_index < reader.size)
-            .order_by(CustodyEvent.leaf_index)
-            .execution_options(yield_per=1000)
-        )
+    query = (
+        select(CustodyEvent)
+        .where(CustodyEvent.leaf_index >= first, CustodyEvent.leaf_index < reader.size)
+        .order_by(CustodyEvent.leaf_index)
+        .execution_options(yield_per=1000)
     )
+    with session.scalars(query) as rows:
+        return _compare_rows(iter(rows), reader, first)
+
+
+def _compare_rows(
+    rows: Iterator[CustodyEvent], reader: TileReader, first: int
+) -> tuple[int, int | None, str]:
     row = next(rows, None)
     for bundle in range(first // WIDTH, (reader.size + WIDTH - 1) // WIDTH):
         begin = bundle * WIDTH

@@ -42,6 +42,7 @@ from evidence.errors import LogNotReady, NotFound
 from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitSegments
 from evidence.people.actor import Actor, ActorType, Via
 from evidence.storage.port import Store
+from evidence.turns import take_turn
 
 _README = """\
 电子数据卷宗 {label}
@@ -97,6 +98,7 @@ def _proved_id(dossier: Dossier, exhibit_id: UUID) -> UUID:
 
 def close_history(session: Session, dossier: Dossier, exhibit_id: UUID) -> None:
     """The exhibit's events say that it is handed out, and the last commits to all; once."""
+    take_turn(session, exhibit_id)
     proved = select(CustodyEvent.position).where(CustodyEvent.id == _proved_id(dossier, exhibit_id))
     if session.scalar(proved) is not None:
         return
@@ -166,6 +168,8 @@ def fix_payload(
     session: Session, dossier: Dossier, parts: Sequence[Part], *, payload: str, origin: str
 ) -> None:
     """Have the log commit to the payload; `payload` is the digest of the list `parts`."""
+    take_turn(session, dossier.id)
+    session.refresh(dossier, ["payload"])
     if dossier.payload is not None:
         return
     manifest = bag.manifest(parts)

@@ -29,6 +29,7 @@ from evidence.exhibits.reach import reach_of
 from evidence.people import access
 from evidence.people.access import Act, Scope
 from evidence.people.actor import Actor
+from evidence.turns import take_turn
 
 MAX_REASON = 500
 MAX_NAME = 100
@@ -58,6 +59,7 @@ def request(
     if isinstance(of, Exhibit):
         _require_may_leave(of, by)
     dossier_id = uuid5(by.id, f"dossier {request_id}")
+    take_turn(session, dossier_id)
     known = session.get(Dossier, dossier_id)
     if known is not None:
         if of.id not in (known.exhibit_id, known.case_id):

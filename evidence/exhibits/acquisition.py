@@ -31,6 +31,7 @@ from evidence.exhibits.receipt import sign_receipt
 from evidence.people.actor import Actor, ActorType, Via
 from evidence.recorders.ledger import find_by_number, wearer_at
 from evidence.storage.port import OriginalStore, ReadBack
+from evidence.turns import take_turn
 from evidence.uploads.models import Upload, UploadState
 
 _WORDS = {
@@ -284,6 +285,8 @@ def _quarantine(
 def _receive_again(
     session: Session, store: OriginalStore, signer: Signer, upload: Upload, known: Exhibit
 ) -> Exhibit:
+    take_turn(session, known.id)
+    session.refresh(known, ["flags"])
     if store.size(known.sha256) != known.size:
         raise FixityMismatch(f"The original of {known.label} has not the length it was sealed at.")
     append(

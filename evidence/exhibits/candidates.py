@@ -8,8 +8,9 @@ The others are set aside, checked row by row. Choosing wrongly costs time, never
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -78,47 +79,55 @@ def newest(
 ) -> list[int]:
     """The positions of the newest `count` matches, below `before`, greatest first."""
     found: set[int] = set()
-    for query in _queries(session, actor, filters, before):
-        found.update(session.scalars(query.limit(count)))
+    for attempts in _queries(session, actor, filters, before):
+        for query in attempts:
+            positions = session.scalars(query.limit(count)).all()
+            if len(positions) == count:
+                break
+        found.update(positions)
     return sorted(found, reverse=True)[:count]
 
 
 def _queries(
     session: Session, actor: Actor, f: Filters, before: int | None
-) -> Iterator[Select[int]]:
-    """Queries whose union is the answer, each newest first, so that each may be cut off."""
-    dialect = session.get_bind().dialect.name
+) -> Iterator[Sequence[Select[int]]]:
+    """Queries whose union is the answer, each newest first, so that each may be cut off.
+
+    Of those that come together, the next is asked only where the one before fills no page.
+    """
     visible = visible_to(actor)
     checks = [*_bounds(f, before, Exhibit.position), *_checks(f)]
-    everything = [*checks, *_in_words(f, dialect)]
+    everything = [*checks, *_in_words(f)]
     in_links = [*everything, *_bounds(f, before, ExhibitLink.exhibit_position)]
     reached = access.units_in_scope(actor, Act.EXHIBIT_VIEW)
     units = frozenset({f.unit_id}) if f.unit_id else reached
     label = text_search.as_label(f.text)
 
     if f.case_id:
-        yield _linked(ExhibitLink.case_id == f.case_id).where(visible, *in_links)
+        yield [_linked(ExhibitLink.case_id == f.case_id).where(visible, *in_links)]
     elif f.inspection_id:
-        yield _linked(ExhibitLink.inspection_id == f.inspection_id).where(visible, *in_links)
+        yield [_linked(ExhibitLink.inspection_id == f.inspection_id).where(visible, *in_links)]
     elif label:
-        yield _sorted(text_search.labelled(label)).where(visible, *checks)
+        yield [_sorted(text_search.labelled(label)).where(visible, *checks)]
     elif f.recorder_id:
-        yield _along(Exhibit.recorder_id == f.recorder_id).where(visible, *everything)
+        yield [_along(Exhibit.recorder_id == f.recorder_id).where(visible, *everything)]
     elif f.officer_id:
-        yield _along(Exhibit.officer_id == f.officer_id).where(visible, *everything)
-    elif _in_words(f, dialect) and dialect == "sqlite" and not _few_in(session, units):
-        yield text_search.indexed(session, f.text, f.flag).where(visible, *checks)
+        yield [_along(Exhibit.officer_id == f.officer_id).where(visible, *everything)]
+    elif _in_words(f) and not _few_in(session, units):
+        bounds = partial(_bounds, f, before)
+        by_index = text_search.indexed(session, f.text, f.flag, bounds)
+        yield [query.where(visible, *checks) for query in by_index]
     elif f.unit_id and (reached is None or f.unit_id in reached or _few_in(session, units)):
-        yield _along(Exhibit.unit_id == f.unit_id).where(visible, *everything)
+        yield [_along(Exhibit.unit_id == f.unit_id).where(visible, *everything)]
     elif rare := _rare(session, f):
-        yield _sorted(*rare).where(visible, *everything)
+        yield [_sorted(*rare).where(visible, *everything)]
     elif reached is not None:
         for unit_id in reached:
-            yield _along(Exhibit.unit_id == unit_id).where(*everything)
-            yield _linked(ExhibitLink.unit_id == unit_id).where(*in_links)
-        yield _linked(ExhibitLink.sent_to_id == actor.id).where(*in_links)
+            yield [_along(Exhibit.unit_id == unit_id).where(*everything)]
+            yield [_linked(ExhibitLink.unit_id == unit_id).where(*in_links)]
+        yield [_linked(ExhibitLink.sent_to_id == actor.id).where(*in_links)]
     else:
-        yield _along().where(*everything)
+        yield [_along().where(*everything)]
 
 
 def _along(*driving: ColumnElement[bool]) -> Select[int]:
@@ -186,10 +195,10 @@ def _recorded(f: Filters, at: Any) -> list[ColumnElement[bool]]:
     return bounds
 
 
-def _in_words(f: Filters, dialect: str) -> list[ColumnElement[bool]]:
+def _in_words(f: Filters) -> list[ColumnElement[bool]]:
     found = []
     if words(f.text):
-        found.append(text_search.contains(f.text, dialect))
+        found.append(text_search.contains(f.text))
     if f.flag:
         found.append(text_search.flagged(f.flag))
     return found

@@ -25,6 +25,7 @@ from evidence.errors import OriginalMissing, StorageUnavailable
 from evidence.exhibits.models import Exhibit, ExhibitSegments, ExhibitState, Fixity
 from evidence.people.actor import SYSTEM, Actor
 from evidence.storage.port import Store
+from evidence.turns import take_turn
 
 # What was just read would come out of the cache, and be in the way of what comes in.
 RESTS = dt.timedelta(hours=1)
@@ -186,7 +187,8 @@ def record(
     session: Session, store: Store, original: Sealed, check: Check, by: Actor = SYSTEM
 ) -> None:
     """Write down what a check found; changes nothing of an exhibit that is in quarantine."""
-    exhibit = session.get_one(Exhibit, original.exhibit_id, with_for_update=True)
+    take_turn(session, original.exhibit_id)
+    exhibit = session.get_one(Exhibit, original.exhibit_id, populate_existing=True)
     if exhibit.state is not ExhibitState.SEALED:
         return
     before, exhibit.fixity, exhibit.last_read_at = exhibit.fixity, check.fixity, clock.now()

@@ -31,6 +31,7 @@ from evidence.exhibits.reach import reach_of
 from evidence.people import access
 from evidence.people.access import Act
 from evidence.people.actor import Actor
+from evidence.turns import take_turn
 
 MAX_AT_ONCE = 200
 MAX_NOTE = 2000
@@ -59,6 +60,7 @@ def attach(
     """
     if not 1 <= len(exhibits) <= MAX_AT_ONCE:
         raise InvalidInput(f"Attach 1 to {MAX_AT_ONCE} exhibits at once.")
+    take_turn(session, *(exhibit.id for exhibit in exhibits))
     refused = [(e, why) for e in exhibits if (why := _refusal(e, by, note))]
     if refused:
         first = refused[0][1]
@@ -125,6 +127,8 @@ def detach(
     access.require(by, Act.EXHIBIT_LINK, reach_of(link.exhibit))
     if not reason.strip():
         raise InvalidInput("Say why the exhibit is taken off.")
+    take_turn(session, link.exhibit_id)
+    session.refresh(link, ["unlinked_at"])
     if link.unlinked_at is not None:
         return link
     link.unlinked_at = clock.now()

@@ -12,16 +12,19 @@ from evidence.exhibits.flags import Flag
 from evidence.exhibits.models import Exhibit, MediaState
 from evidence.exhibits.reading import MediaReading
 from evidence.people.actor import SYSTEM
+from evidence.turns import take_turn
 
 
 def record_media(session: Session, exhibit: Exhibit, reading: MediaReading) -> None:
     """Write what was read; a second time changes nothing."""
+    take_turn(session, exhibit.id)
+    session.refresh(exhibit, ["media_state", "flags"])
     if exhibit.media_state is not MediaState.PENDING:
         return
     exhibit.media_state = reading.state
     exhibit.media_type = reading.media_type
     exhibit.media_facts = reading.details
-    exhibit.media_problem = reading.problem
+    exhibit.media_problem = reading.problem and reading.problem.replace("\0", " ")
     exhibit.duration_ms = reading.duration_ms
     exhibit.width, exhibit.height = reading.width, reading.height
     exhibit.poster_sha256 = reading.poster_sha256

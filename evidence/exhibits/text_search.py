@@ -1,49 +1,55 @@
 """Exhibits by any stretch of text: label, file name, recorder, wearer, linked case and party.
 
-On SQLite an index of short stretches answers within milliseconds, for Chinese too, and keeps its
-rows in the order of `position`; triggers keep it, whoever writes. Elsewhere the same question is
-asked with LIKE. Nothing outside this module knows which.
+An index of short stretches answers within milliseconds, for Chinese too: FTS5 on SQLite, whose rows
+keep the order of `position`; an inverted index (GIN) on PostgreSQL. Triggers keep it, whoever
+writes. Nothing outside this module knows which.
 
-V1 is frozen: create_all() makes it, the first migration runs the same statements; a change is a
-V2 and a migration.
+V1 is frozen: create_all() makes it, the migrations run the same statements; a change is a V2 and
+a migration.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    FromClause,
+    Integer,
     MetaData,
     Select,
     String,
     Table,
+    Text,
     TextClause,
-    and_,
+    any_,
     cast,
     event,
     func,
-    or_,
+    literal,
     select,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.expression import column, table
+from sqlalchemy.sql.functions import FunctionElement
 
 from evidence.base import Base
-from evidence.exhibits.models import Exhibit, ExhibitLink
-from evidence.grams import terms, words
-from evidence.people.models import Officer
-from evidence.recorders.models import Recorder
+from evidence.exhibits.models import Exhibit
+from evidence.grams import stretches, terms, words
 
 # ASCII alone separates and folds; what is not ASCII is part of a token as it stands.
 _TOKENIZE = "ascii tokenchars '!#$%&()*+,-./:;<=>?@[]^_`{|}~\\'"
 
 _TERMS = 3  # merged in one search
 _PROBED = 30  # rows of a term that are looked at to see how rare it is
+_WALKED = 10_000  # of the newest rows, read one by one before the inverted index is asked
 
 _LABEL = re.compile(r"E\d{4}-\d{3,12}", re.ASCII | re.IGNORECASE)
 
@@ -90,22 +96,106 @@ UPDATE exhibit_texts SET content =
 WHERE position IN (SELECT position FROM exhibits WHERE officer_id = NEW.id); END""",
 )
 
-# Known to queries, but not to Base.metadata: SQLite alone has them.
+# What NFKC and a Unicode-wise lower() leave is what evidence.grams.folded() gives, but for letters
+# such as ß. Stretches of one and two characters are kept besides, for words as short as that.
+POSTGRESQL_V1 = (
+    r"""CREATE FUNCTION folded(raw text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+SELECT btrim(regexp_replace(translate(lower(normalize(raw, NFKC) COLLATE "und-x-icu"),
+'[(【［（])】］）', '〔〔〔〔〔〕〕〕〕〕'), '\s+', ' ', 'g')) $$""",
+    """CREATE FUNCTION grams(content text, flags text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+SELECT array(
+ SELECT DISTINCT substr(word, i, n) FROM unnest(string_to_array(content, ' ')) AS word,
+  generate_series(1, length(word)) AS i,
+  generate_series(1, CASE WHEN ascii(substr(word, i, 1)) < 128 THEN 3 ELSE 2 END) AS n
+ UNION ALL SELECT 'flag:' || flag FROM unnest(string_to_array(flags, ' ')) AS flag) $$""",
+    """CREATE VIEW exhibit_documents AS SELECT e.id, e.position,
+folded(e.label || ' ' || e.filename || ' ' || e.recorder_claim
+ || coalesce((SELECT ' ' || r.number FROM recorders r WHERE r.id = e.recorder_id), '')
+ || coalesce((SELECT ' ' || o.name || ' ' || o.badge FROM officers o WHERE o.id = e.officer_id), '')
+ || coalesce((SELECT ' ' || string_agg(l.target_text, ' ') FROM exhibit_links l
+              WHERE l.exhibit_id = e.id AND l.unlinked_at IS NULL), '')) AS content,
+coalesce((SELECT string_agg(value, ' ') FROM json_array_elements_text(e.flags)), '') AS flags
+FROM exhibits e""",
+    """CREATE TABLE exhibit_texts (position bigint PRIMARY KEY, content text NOT NULL,
+flags text NOT NULL)""",
+    """CREATE INDEX ix_exhibit_texts_grams ON exhibit_texts USING gin (grams(content, flags))
+WITH (fastupdate = off)""",
+    """CREATE FUNCTION exhibit_text_keep(which uuid) RETURNS void LANGUAGE sql AS $$
+INSERT INTO exhibit_texts SELECT position, content, flags FROM exhibit_documents WHERE id = which
+ON CONFLICT (position) DO UPDATE SET content = excluded.content, flags = excluded.flags
+WHERE (exhibit_texts.content, exhibit_texts.flags) <> (excluded.content, excluded.flags) $$""",
+    """CREATE FUNCTION exhibit_text_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM exhibit_text_keep(NEW.id); RETURN NULL; END $$""",
+    """CREATE FUNCTION exhibit_link_text_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM exhibit_text_keep(NEW.exhibit_id); RETURN NULL; END $$""",
+    """CREATE FUNCTION officer_text_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM exhibit_text_keep(id) FROM exhibits WHERE officer_id = NEW.id; RETURN NULL; END $$""",
+    """CREATE TRIGGER exhibits_text_changed
+AFTER INSERT OR UPDATE OF filename, flags, officer_id, recorder_id ON exhibits
+FOR EACH ROW EXECUTE FUNCTION exhibit_text_changed()""",
+    """CREATE TRIGGER exhibit_links_text_changed
+AFTER INSERT OR UPDATE OF unlinked_at, target_text ON exhibit_links
+FOR EACH ROW EXECUTE FUNCTION exhibit_link_text_changed()""",
+    """CREATE TRIGGER officers_text_changed AFTER UPDATE OF name, badge ON officers
+FOR EACH ROW EXECUTE FUNCTION officer_text_changed()""",
+)
+# Taking V1 off again, for a migration downwards.
+POSTGRESQL_V1_DROPS = (
+    "DROP TRIGGER officers_text_changed ON officers",
+    "DROP TRIGGER exhibit_links_text_changed ON exhibit_links",
+    "DROP TRIGGER exhibits_text_changed ON exhibits",
+    "DROP FUNCTION officer_text_changed()",
+    "DROP FUNCTION exhibit_link_text_changed()",
+    "DROP FUNCTION exhibit_text_changed()",
+    "DROP FUNCTION exhibit_text_keep(uuid)",
+    "DROP TABLE exhibit_texts",
+    "DROP VIEW exhibit_documents",
+    "DROP FUNCTION grams(text, text)",
+    "DROP FUNCTION folded(text)",
+)
+
+# Known to queries, but not to Base.metadata: triggers alone write them.
 _grams = table("exhibit_grams", column("rowid"))
 _texts = Table(
-    "exhibit_texts", MetaData(), Column("position", key="position"), Column("content", String)
+    "exhibit_texts",
+    MetaData(),
+    Column("position", key="position"),
+    Column("content", Text),
+    Column("flags", Text),
 )
+Bounds = Callable[[Any], list[ColumnElement[bool]]]
 
 
 @event.listens_for(Base.metadata, "after_create")
 def _create(_: Any, connection: Connection, tables: Any = (), **__: Any) -> None:
-    if connection.dialect.name == "sqlite" and Exhibit.__table__ in tables:
-        for statement in SQLITE_V1:
+    made = {"sqlite": SQLITE_V1, "postgresql": POSTGRESQL_V1}
+    if Exhibit.__table__ in tables:
+        for statement in made[connection.dialect.name]:
             connection.exec_driver_sql(statement)
 
 
-def indexed(session: Session, words_of: str, flag: str | None) -> Select[int]:
-    """SQLite: positions, newest first, of exhibits with these words and this flag."""
+@event.listens_for(Base.metadata, "before_drop")
+def _drop(_: Any, connection: Connection, tables: Any = (), **__: Any) -> None:
+    if connection.dialect.name == "postgresql" and Exhibit.__table__ in tables:
+        for statement in POSTGRESQL_V1_DROPS:
+            connection.exec_driver_sql(statement)
+
+
+def indexed(
+    session: Session, words_of: str, flag: str | None, bounds: Bounds
+) -> Sequence[Select[int]]:
+    """Positions, newest first, of exhibits with these words and this flag.
+
+    Each query gives the newest matches there are, the first of them perhaps fewer than there are:
+    whoever finds enough by one needs no other. `bounds` are the conditions on a position.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        return _by_inverted_index(words_of, flag, bounds)
+    return [_by_fts5(session, words_of, flag)]
+
+
+def _by_fts5(session: Session, words_of: str, flag: str | None) -> Select[int]:
     wanted = [f"content : {term}" for word in words(words_of) for term in terms(word)]
     rarest = _rarest(session, wanted)
     if flag:
@@ -113,9 +203,46 @@ def indexed(session: Session, words_of: str, flag: str | None) -> Select[int]:
     return (
         select(Exhibit.position)
         .join_from(_grams, Exhibit, Exhibit.position == _grams.c.rowid)
-        .where(_match(" AND ".join(rarest)), contains(words_of, "sqlite"))
+        .where(_match(" AND ".join(rarest)), contains(words_of))
         .order_by(_grams.c.rowid.desc())
     )
+
+
+def _by_inverted_index(words_of: str, flag: str | None, bounds: Bounds) -> list[Select[int]]:
+    """The newest rows one by one, where a common word soon fills a page; then by the index.
+
+    The index knows nothing of the order: of a common word it brings every row.
+    """
+    newest = (
+        select(_texts)
+        .where(*bounds(_texts.c.position))
+        .order_by(_texts.c.position.desc())
+        .limit(_WALKED)
+        .subquery()
+    )
+    wanted = [stretch for word in words(words_of) for stretch in stretches(word)]
+    if flag:
+        wanted.append(f"flag:{flag}")
+    grams = func.grams(_texts.c.content, _texts.c.flags, type_=ARRAY(Text))
+    walked = select(Exhibit.position).join_from(
+        newest, Exhibit, Exhibit.position == newest.c.position
+    )
+    found = select(Exhibit.position).join_from(
+        _texts, Exhibit, Exhibit.position == _texts.c.position
+    )
+    return [
+        walked.where(*_in(newest, words_of, flag)).order_by(newest.c.position.desc()),
+        found.where(grams.contains(wanted), *_in(_texts, words_of, flag)).order_by(
+            _texts.c.position.desc()
+        ),
+    ]
+
+
+def _in(rows: FromClause, words_of: str, flag: str | None) -> list[ColumnElement[bool]]:
+    found = [_stands_in(rows.c.content, word) for word in words(words_of)]
+    if flag:
+        found.append(literal(flag) == any_(func.string_to_array(rows.c.flags, " ")))
+    return found
 
 
 def _match(expression: str) -> TextClause:
@@ -149,31 +276,32 @@ def labelled(label: str) -> ColumnElement[bool]:
     return Exhibit.label.between(label, label + "9" * 20)
 
 
-def contains(words_of: str, dialect: str) -> ColumnElement[bool]:
+def contains(words_of: str) -> ColumnElement[bool]:
     """The same question of one exhibit at a time: for where something else narrows the search."""
-    if dialect == "sqlite":
-        found = [func.instr(_texts.c.content, word) > 0 for word in words(words_of)]
-        return select(1).where(_texts.c.position == Exhibit.position, *found).exists()
-    return and_(*(_portable(word) for word in words_of.split()))
+    found = [_stands_in(_texts.c.content, word) for word in words(words_of)]
+    return select(1).where(_texts.c.position == Exhibit.position, *found).exists()
 
 
-def _portable(word: str) -> ColumnElement[bool]:
-    def has(what: Any) -> ColumnElement[bool]:
-        return what.icontains(word, autoescape=True)  # type: ignore[no-any-return]
+class _Place(FunctionElement[int]):
+    """The place of the second text in the first, from 1; 0 where it is not there."""
 
-    officers = select(Officer.id).where(or_(has(Officer.name), has(Officer.badge)))
-    recorders = select(Recorder.id).where(has(Recorder.number))
-    links = select(ExhibitLink.exhibit_id).where(
-        ExhibitLink.unlinked_at.is_(None), has(ExhibitLink.target_text)
-    )
-    return or_(
-        has(Exhibit.label),
-        has(Exhibit.filename),
-        has(Exhibit.recorder_claim),
-        Exhibit.officer_id.in_(officers),
-        Exhibit.recorder_id.in_(recorders),
-        Exhibit.id.in_(links),
-    )
+    type = Integer()
+    inherit_cache = True
+    name = "instr"
+
+
+@compiles(_Place)
+def _instr(element: _Place, compiler: Any, **kw: Any) -> str:
+    return f"instr({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(_Place, "postgresql")
+def _strpos(element: _Place, compiler: Any, **kw: Any) -> str:
+    return f"strpos({compiler.process(element.clauses, **kw)})"
+
+
+def _stands_in(content: ColumnElement[str], word: str) -> ColumnElement[bool]:
+    return _Place(content, word) > 0
 
 
 def flagged(flag: str) -> ColumnElement[bool]:

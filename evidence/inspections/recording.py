@@ -26,6 +26,7 @@ from evidence.people.access import Act, Reach
 from evidence.people.actor import Actor
 from evidence.people.certificates import day_of, require_certificates
 from evidence.people.models import Officer, OfficerStatus
+from evidence.turns import take_turn
 
 # A visit that lasts longer than this is a slip of the pen.
 LONGEST = dt.timedelta(days=7)
@@ -75,6 +76,7 @@ def record(session: Session, by: Actor, said: Record) -> tuple[Inspection, bool]
     access.require(by, Act.INSPECTION_RECORD, Reach(unit_ids=frozenset({by.unit_id})))
     _check_times(said)
     content = said.content_sha256(by.unit_id)
+    take_turn(session, said.id)
     known = session.get(Inspection, said.id, options=[selectinload(Inspection.officers)])
     if known is not None:
         if known.content_sha256 != content:

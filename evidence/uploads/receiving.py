@@ -217,6 +217,7 @@ def expire(session: Session, staging: StagingArea, limit: int = 100) -> list[UUI
         .where(Upload.state == UploadState.RECEIVING, Upload.expires_at <= clock.now())
         .order_by(Upload.expires_at)
         .limit(limit)
+        .with_for_update(skip_locked=True)
     ).all()
     for upload in over:
         upload.state = UploadState.EXPIRED

@@ -17,6 +17,7 @@ import ipaddress
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -28,6 +29,7 @@ from evidence.custody.append import append, timestamp
 from evidence.custody.kinds import Kind
 from evidence.errors import InvalidInput, LoginFailed, LoginRefused
 from evidence.people.actor import SYSTEM
+from evidence.turns import take_turn
 from server.accounts.models import Account, LoginFailures
 from server.accounts.tokens import may_log_in
 from server.unit_of_work import unit_of_work
@@ -73,8 +75,8 @@ def hash_password(password: str) -> str:
 
 def check_password(username: str, password: str, address: str | None) -> Account:
     """The account whose password this is. Raises LoginFailed, LoginRefused."""
-    # Half of a surrogate pair is in nobody's name, and in no database.
-    name = username.strip().encode("utf-8", "replace").decode()
+    # Half of a surrogate pair is in nobody's name, and in no database; nor is a NUL.
+    name = username.strip().encode("utf-8", "replace").decode().replace("\0", "?")
     subjects = {
         _digest("name", name.casefold()): FOR_A_NAME,
         _digest("address", _network(address)): FOR_AN_ADDRESS,
@@ -86,6 +88,7 @@ def check_password(username: str, password: str, address: str | None) -> Account
         admitted = account is not None and may_log_in(account)
     right = _matches(account.password_hash if account else _nobody, password)
     with unit_of_work() as session:
+        take_turn(session, *(UUID(bytes=subject[:16]) for subject in subjects))
         of_name, of_address = (session.get(LoginFailures, subject) for subject in subjects)
         if account is not None and admitted and right:
             # Another login of the same name, at the same time, may have taken it off already.
@@ -123,6 +126,7 @@ def _network(address: str | None) -> str:
 
 def _count(session: Session, subject: bytes, patience: Patience) -> None:
     """One more failure, and when the next attempt may be. Raises LoginRefused where it is early."""
+    take_turn(session, UUID(bytes=subject[:16]))
     now = clock.now()
     row = session.get(LoginFailures, subject)
     if row is None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import create_engine
 
-import server.accounts.models
-import server.extensions  # noqa: F401
 from evidence.base import Base
 from evidence.sqlite import prepare
 from server import config

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from evidence import clock as evidence_clock
 from evidence.base import Base
 from server import create_app
 from server.extensions import db
+from tests import databases
 from tests.api.office import Office, open_office
 from tests.conftest import SteppingClock
 
@@ -22,6 +22,7 @@ def _application(data: Path) -> Flask:
     return create_app(
         {
             "ZHENGLIAN_DATA": str(data),
+            "ZHENGLIAN_DATABASE_URL": databases.database_url(data / "zhenglian.db"),
             "ZHENGLIAN_STORE_URL": "memory:",
             "ZHENGLIAN_QUEUE_URL": "memory:",
         },
@@ -45,7 +46,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Office:
 
 @pytest.fixture
 def office(opened: Office, tmp_path: Path, clock: SteppingClock) -> Iterator[Office]:
-    shutil.copytree(opened.app.extensions["zhenglian"]["settings"].data, tmp_path / "data")
+    databases.copy_folder(opened.app.extensions["zhenglian"]["settings"].data, tmp_path / "data")
     app = _application(tmp_path / "data")
     yield dataclasses.replace(opened, app=app)
     with app.app_context():

@@ -6,7 +6,6 @@ import dataclasses
 import importlib.machinery
 import importlib.util
 import io
-import shutil
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -28,6 +27,7 @@ from evidence.exhibits.models import Exhibit
 from evidence.storage.memory import MemoryStore
 from server import create_app, dossiers, vouching
 from server.extensions import db, sessions, signer, store
+from tests import databases
 from tests.api.authority import Authority, listening
 from tests.api.office import CASE, Office
 from tests.conftest import SteppingClock
@@ -126,12 +126,13 @@ def files_of(archive: bytes) -> tuple[str, dict[str, bytes]]:
 @pytest.fixture(scope="session")
 def handed_out(opened: Office, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HandedOut]:
     folder = tmp_path_factory.mktemp("handed-out")
-    shutil.copytree(opened.app.extensions["zhenglian"]["settings"].data, folder / "data")
+    databases.copy_folder(opened.app.extensions["zhenglian"]["settings"].data, folder / "data")
     authority, clock = Authority(folder / "tsa"), SteppingClock()
     with pytest.MonkeyPatch.context() as patched, listening(authority) as url:
         app = create_app(
             {
                 "ZHENGLIAN_DATA": str(folder / "data"),
+                "ZHENGLIAN_DATABASE_URL": databases.database_url(folder / "data" / "zhenglian.db"),
                 "ZHENGLIAN_STORE_URL": "memory:",
                 "ZHENGLIAN_QUEUE_URL": "memory:",
                 "ZHENGLIAN_BUREAU": "衡东县市场监督管理局",

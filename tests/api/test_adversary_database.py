@@ -9,9 +9,7 @@ import hashlib
 import json
 import os
 import re
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,31 +17,33 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import Connection, RowMapping, Table, insert, select, update
 
+from evidence.base import Base
+from evidence.custody.models import CustodyEvent
 from evidence.custody.sequencer import Sequencer
-from evidence.grams import folded, grams
+from evidence.exhibits.models import Exhibit
+from evidence.recorders.models import Checkout
 from server.extensions import sessions, signer, store
+from tests import databases
 from tests.api.tus import OCTETS, UPLOADS, metadata
 from tests.bureau import DUTY, PASSWORD, Bureau, Clients
 
 FOOTAGE = b"footage of one minute"
 DIGEST = hashlib.sha256(FOOTAGE).hexdigest()
+_CHANGED = ("exhibits", "exhibit_links", "custody_events")
 CASE = "衡东市监罚字〔2023〕451号"
 
 
-@contextmanager
-def _database(bureau: Bureau) -> Iterator[sqlite3.Connection]:
-    """As whoever holds the file opens it, with nothing in the way."""
-    with closing(sqlite3.connect(bureau.data / "zhenglian.db")) as connection:
-        connection.create_function("folded", 1, folded)
-        connection.create_function("grams", 1, grams)
-        triggers = connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'custody%'"
-        ).fetchall()
-        for (name,) in triggers:
-            connection.execute(f"DROP TRIGGER {name}")
-        yield connection
-        connection.commit()
+def _database(bureau: Bureau) -> AbstractContextManager[Connection]:
+    """As whoever holds it opens it, with nothing in the way."""
+    return databases.as_owner(bureau.database, without_guards=True)
+
+
+def _put_back(database: Connection, table: Table, row: RowMapping) -> None:
+    (key,) = table.primary_key.columns
+    if not database.execute(update(table).where(key == row[key]).values(**row)).rowcount:
+        database.execute(insert(table).values(**row))
 
 
 def _send(station: FlaskClient, content: bytes, **said: str) -> dict[str, Any]:
@@ -135,16 +135,16 @@ def test_each_change_of_a_row_is_told_by_the_api(
     for change, members in changes:
         with _database(bureau) as database:
             before = {
-                table: database.execute(f"SELECT * FROM {table}").fetchall()
-                for table in ("exhibits", "exhibit_links", "custody_events")
+                table: database.execute(select(table)).mappings().all()
+                for table in map(Base.metadata.tables.get, _CHANGED)
+                if table is not None
             }
-            assert database.execute(change).rowcount >= 1, change
+            assert database.exec_driver_sql(change).rowcount >= 1, change
         assert _contradicted(supervisor, exhibit) == members, change
         with _database(bureau) as database:
             for table, rows in before.items():
                 for row in rows:
-                    places = ", ".join("?" * len(row))
-                    database.execute(f"INSERT OR REPLACE INTO {table} VALUES ({places})", row)
+                    _put_back(database, table, row)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_the_pages_of_exhibit_and_case_raise_the_alarm(
     label = supervisor.get(exhibit).json["label"]
     case = supervisor.get("/api/v1/cases").json["items"][0]["id"]
     with _database(bureau) as database:
-        database.execute("UPDATE exhibits SET officer_id = ?", [bureau.officers["officer"].hex])
+        database.execute(update(Exhibit).values(officer_id=bureau.officers["officer"]))
     browser = _console(app, language)
     page = browser.get(f"/exhibits/{label}").text
     assert 'id="contradictions"' in page
@@ -176,7 +176,7 @@ def test_a_ledger_that_was_changed_before_docking_is_found_by_its_events(
     bureau: Bureau, as_role: Clients
 ) -> None:
     with _database(bureau) as database:
-        database.execute("UPDATE checkouts SET officer_id = ?", [bureau.officers["officer"].hex])
+        database.execute(update(Checkout).values(officer_id=bureau.officers["officer"]))
     told = _send(as_role("station"), FOOTAGE)
     (found,) = as_role("supervisor").get(f"{told['exhibit']}/custody").json["contradictions"]
     assert (found["member"], UUID(found["row"]), UUID(found["log"])) == (
@@ -216,13 +216,13 @@ def test_an_event_rewritten_with_its_digest_gets_no_proof_and_breaks_the_log(
     supervisor = as_role("supervisor")
     _sequence(app)
     with _database(bureau) as database:
-        position, canonical = database.execute(
-            "SELECT position, canonical FROM custody_events WHERE kind = 'exhibit:acquired'"
-        ).fetchone()
+        acquired = CustodyEvent.kind == "exhibit:acquired"
+        canonical = database.scalars(select(CustodyEvent.canonical).where(acquired)).one()
         forged = canonical.replace(b"ZFY_HD012", b"ZFY_HD013")
         database.execute(
-            "UPDATE custody_events SET canonical = ?, entry = ? WHERE position = ?",
-            [forged, hashlib.sha256(forged).digest(), position],
+            update(CustodyEvent)
+            .where(acquired)
+            .values(canonical=forged, entry=hashlib.sha256(forged).digest())
         )
     assert _contradicted(supervisor, exhibit) == {"filename"}
     assert _verified(app, bureau)["intact"] is False
@@ -234,11 +234,9 @@ def _verified(app: Flask, bureau: Bureau) -> dict[str, Any]:
     token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/custody-log").text)
     assert token
     browser.post("/custody-log/verify", data={"csrf_token": token[1]})
-    with closing(sqlite3.connect(bureau.data / "zhenglian.db")) as database:
-        (said,) = database.execute(
-            "SELECT canonical FROM custody_events WHERE kind = 'log:verified' "
-            "ORDER BY position DESC LIMIT 1"
-        ).fetchone()
+    verified = select(CustodyEvent.canonical).where(CustodyEvent.kind == "log:verified")
+    with databases.as_owner(bureau.database) as database:
+        said = database.scalars(verified.order_by(CustodyEvent.position.desc())).first() or b""
     found: dict[str, Any] = json.loads(said)["details"]
     return found
 

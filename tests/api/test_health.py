@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
+import re
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 
 from server import create_app
 from server.extensions import db
+from tests import databases
 from tests.bureau import Bureau, Clients
 from tests.live import LiveServer
 
@@ -61,15 +62,18 @@ def test_a_database_without_its_migrations_is_not_ready(client: FlaskClient, app
         connection.exec_driver_sql("DELETE FROM alembic_version")
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json["items"]["database"].startswith("migrations are missing: 0005")
+    assert answer.json["items"]["database"].startswith("migrations are missing: 0007")
 
 
 def test_a_database_that_cannot_be_written_is_not_ready(bureau: Bureau) -> None:
-    read_only = f"sqlite:///file:{bureau.data / 'zhenglian.db'}?mode=ro&uri=true"
+    read_only = f"sqlite:///file:{bureau.database}?mode=ro&uri=true"
+    if databases.grown_up():
+        refusing = "options=-c%20default_transaction_read_only%3Don"
+        read_only = f"{databases.database_url(bureau.database)}?{refusing}"
     app = create_app({**bureau.environ, "ZHENGLIAN_DATABASE_URL": read_only})
     answer = app.test_client().get("/readyz")
     assert answer.status_code == 503
-    assert "readonly" in answer.json["items"]["database"]
+    assert re.search("read-?only", answer.json["items"]["database"])
     with app.app_context():
         db.engine.dispose()
 
@@ -87,10 +91,8 @@ def test_a_store_that_is_gone_is_not_ready(client: FlaskClient, bureau: Bureau) 
 def test_a_worker_that_died_is_missed_until_another_runs(own_server: LiveServer) -> None:
     own_server.start()
     own_server.kill_worker()
-    connection = sqlite3.connect(own_server.data / "zhenglian.db")
-    connection.execute("UPDATE leases SET until = '2023-09-15 02:00:00.000000'")
-    connection.commit()
-    connection.close()
+    with databases.as_owner(own_server.bureau.database) as connection:
+        connection.exec_driver_sql("UPDATE leases SET until = '2023-09-15 02:00:00.000000Z'")
     assert ready(own_server)["worker"].startswith("the worker has been silent since 2023-09-15")
     own_server.start_worker()
     until = time.monotonic() + 20

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import time
 from pathlib import Path
 from uuid import UUID
@@ -17,6 +16,7 @@ from evidence.storage.memory import MemoryStore
 from server import rereading
 from server.extensions import store
 from server.rereading import GivenUp, Rereading
+from tests import databases
 from tests.api.office import Office
 from tests.api.tus import Tus, metadata
 from tests.bureau import PASSWORD
@@ -130,9 +130,10 @@ def test_a_byte_changed_on_the_disk_is_found_by_the_worker_alone(own_server: Liv
     original: Path = own_server.data / "store" / "originals" / digest[:2] / digest[2:4] / digest
     original.chmod(0o640)
     original.write_bytes(content[:5000] + b"X" + content[5001:])
-    with sqlite3.connect(own_server.data / "zhenglian.db") as connection:
-        connection.execute("UPDATE exhibits SET last_read_at = '2023-01-01 00:00:00.000000'")
-    connection.close()
+    with databases.as_owner(own_server.bureau.database) as connection:
+        connection.exec_driver_sql(
+            "UPDATE exhibits SET last_read_at = '2023-01-01 00:00:00.000000'"
+        )
     # The first thing that a worker reads again is what was read longest ago.
     own_server.start_worker()
     supervisor = Tus(own_server, own_server.tokens["supervisor"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -17,13 +16,13 @@ from tests.live import LiveServer
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def rotate(data: Path, act: str) -> tuple[int, str]:
+def rotate(server: LiveServer, act: str) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "rotate-key"), act, "--data", str(data)],
+        [sys.executable, str(ROOT / "scripts" / "rotate-key"), act, "--data", str(server.data)],
         check=False,
         capture_output=True,
         text=True,
-        env={**os.environ},
+        env=server.environ,
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -39,10 +38,10 @@ def known(server: LiveServer) -> list[str]:
 def test_the_story_of_a_change_and_of_a_loss(own_server: LiveServer) -> None:
     own_server.start()
     (old,) = known(own_server)
-    code, words = rotate(own_server.data, "begin")
+    code, words = rotate(own_server, "begin")
     assert (code, "Stop" in words) == (1, True)
     own_server.stop()
-    code, words = rotate(own_server.data, "begin")
+    code, words = rotate(own_server, "begin")
     assert code == 0
     new = words.split()[-1]
     own_server.start()
@@ -50,10 +49,10 @@ def test_the_story_of_a_change_and_of_a_loss(own_server: LiveServer) -> None:
     note = until_signed(own_server, new)
     assert verify_checkpoint(note, old)
     own_server.stop()
-    assert rotate(own_server.data, "finish")[0] == 0
+    assert rotate(own_server, "finish")[0] == 0
     path = own_server.data / "keys" / "log.key"
     path.unlink()
-    code, words = rotate(own_server.data, "lost")
+    code, words = rotate(own_server, "lost")
     assert code == 0, words
     third = words.split()[-1]
     own_server.start()

@@ -19,7 +19,7 @@ from tests.api.authority import Authority, listening
 from tests.api.test_witnessing import act, application, stands
 from tests.bureau import Bureau
 from tests.conftest import SteppingClock
-from tests.live import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
 from urllib.parse import quote
 
 import pytest
 
+from tests import databases
 from tests.api.tus import OCTETS, UPLOADS, Tus, metadata
 from tests.live import LiveServer
 
@@ -63,9 +63,8 @@ def test_a_token_that_ends_in_mid_upload_leaves_the_offset(own_server: LiveServe
     body = os.urandom(1000)
     where = person.create(len(body))
     person.send(where, 0, body[:400])
-    with sqlite3.connect(own_server.data / "zhenglian.db") as database:
-        database.execute("UPDATE tokens SET expires_at = '2020-01-01 00:00:00.000000'")
-    database.close()
+    with databases.as_owner(own_server.bureau.database) as database:
+        database.exec_driver_sql("UPDATE tokens SET expires_at = '2020-01-01 00:00:00.000000'")
     assert person.send(where, 400, body[400:]).status == 401
     assert tus.ask("HEAD", where).status == 401
     answer = person.ask(

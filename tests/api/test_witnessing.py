@@ -34,7 +34,7 @@ from server.extensions import db, sessions, signer, store
 from server.unit_of_work import unit_of_work
 from tests.bureau import PASSWORD, Bureau
 from tests.conftest import SteppingClock
-from tests.live import free_port
+from tests.ports import free_port
 from tests.unit.test_witness import GrowingLog
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import random
 import socket
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,8 +15,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
+
 from evidence.digests import SEGMENT_BYTES
 from server.sealing import AT_ONCE_BYTES
+from tests import databases
 from tests.api.tus import OCTETS, Tus, checksum, metadata
 from tests.contracts.stores import sha256
 from tests.live import LiveServer
@@ -35,12 +37,14 @@ def until(found: Callable[[], bool], seconds: float = 30) -> None:
 
 
 def rows(server: LiveServer, query: str, *values: object) -> list[Any]:
-    """Straight from the database file, beside every server."""
-    connection = sqlite3.connect(f"file:{server.data / 'zhenglian.db'}?mode=ro", uri=True)
-    try:
-        return connection.execute(query, values).fetchall()
-    finally:
-        connection.close()
+    """Straight from the database, beside every server."""
+    with databases.as_owner(server.bureau.database) as connection:
+        named = {f"v{place}": value for place, value in enumerate(values)}
+        for name in named:
+            query = query.replace("?", f":{name}", 1)
+        found = connection.execute(text(query), named)
+        # A UUID is 32 hexadecimal digits on SQLite.
+        return [tuple(getattr(value, "hex", value) for value in row) for row in found]
 
 
 def state_of(server: LiveServer, where: str) -> str:

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine
 from sqlalchemy.orm import sessionmaker
 
 from evidence.base import Base
@@ -22,8 +21,8 @@ from evidence.custody import merkle
 from evidence.custody.append import _canonical
 from evidence.custody.tiles import TileReader, grow
 from evidence.errors import EventInvalid, ProofBroken
-from evidence.sqlite import prepare
 from evidence.storage.memory import MemoryStore
+from tests import databases
 from tests.unit.custody_proofs import FILENAME, ORIGINAL, VERIFY, ProvenLog, write
 
 Judge = Callable[[dict[str, Any]], int]
@@ -34,13 +33,14 @@ entries = st.binary(min_size=32, max_size=32)
 @pytest.fixture(scope="module")
 def proof(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("log")
-    engine = prepare(create_engine(f"sqlite:///{folder / 'log.db'}"))
+    engine = databases.open_database(folder / "log.db")
     Base.metadata.create_all(engine)
     log = ProvenLog(sessionmaker(engine, expire_on_commit=False), MemoryStore())
     proved = log.fill()
     log.sequence()
+    found = log.proof(proved)
     engine.dispose()
-    return log.proof(proved)
+    return found
 
 
 @pytest.fixture(scope="module")

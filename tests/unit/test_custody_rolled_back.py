@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from evidence.custody.append import append
@@ -17,8 +17,8 @@ from evidence.custody.sequencer import Sequencer
 from evidence.custody.tiles import reaches_beyond
 from evidence.errors import LogForked
 from evidence.people.actor import SYSTEM
-from evidence.sqlite import prepare
 from evidence.storage.memory import MemoryStore
+from tests import databases
 from tests.conftest import SteppingClock
 
 SIGNER = Signer("zhenglian.test/log", b"\1" * 32)
@@ -43,6 +43,7 @@ def _log(sessions: sessionmaker[Session], store: MemoryStore, count: int) -> int
 
 @pytest.mark.parametrize(("kept", "lost", "anew"), [(3, 1, 7), (3, 300, 2), (254, 1, 300)])
 def test_an_older_database_is_not_gone_on_from(
+    engine: Engine,
     sessions: sessionmaker[Session],
     store: MemoryStore,
     tmp_path: Path,
@@ -52,17 +53,15 @@ def test_an_older_database_is_not_gone_on_from(
     anew: int,
 ) -> None:
     size = _log(sessions, store, kept)
-    with sessions() as session:
-        session.connection().exec_driver_sql("COMMIT")
-        session.connection().exec_driver_sql(f"VACUUM INTO '{tmp_path / 'older.db'}'")
+    databases.snapshot(engine, tmp_path / "evidence.db", tmp_path / "older.db")
     assert _log(sessions, store, lost) == size + lost
-    engine = prepare(create_engine(f"sqlite:///{tmp_path / 'older.db'}"))
-    older = sessionmaker(engine, expire_on_commit=False)
+    behind = databases.open_database(tmp_path / "older.db")
+    older = sessionmaker(behind, expire_on_commit=False)
     with pytest.raises(LogForked, match="longer log"):
         _log(older, store, anew)
     with older() as session:
         assert session.get_one(LogHead, SIGNER.name).size == size
-    engine.dispose()
+    behind.dispose()
 
 
 def test_tiles_that_a_crash_left_before_their_head_are_no_longer_log(store: MemoryStore) -> None:

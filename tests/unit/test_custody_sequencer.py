@@ -21,6 +21,7 @@ from evidence.errors import LogForked, SignatureInvalid, StorageUnavailable
 from evidence.people.actor import SYSTEM
 from evidence.sqlite import begin_write
 from evidence.storage.memory import MemoryStore
+from tests import databases
 from tests.conftest import SteppingClock
 
 Sessions = sessionmaker[Session]
@@ -265,7 +266,7 @@ def test_events_cut_off_behind_the_signed_head_stop_the_log(
     add(sessions, 4)
     drain(sequencer)
     with sessions() as session:
-        session.connection().exec_driver_sql("DROP TRIGGER custody_events_no_delete")
+        databases.drop_guards(session.connection())
         session.connection().exec_driver_sql("DELETE FROM custody_events WHERE leaf_index = 4")
         session.commit()
     add(sessions, 1)

@@ -35,6 +35,7 @@ def test_many_writers_at_once_all_get_their_turn(sessions: sessionmaker[Session]
         assert session.scalar(select(func.count()).select_from(CustodyEvent)) == 80
 
 
+@pytest.mark.one_box("many write at once on PostgreSQL")
 def test_a_lock_that_stays_taken_is_an_error_of_the_database(
     sessions: sessionmaker[Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:

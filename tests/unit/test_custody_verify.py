@@ -17,13 +17,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
 from sqlalchemy.orm import sessionmaker
 
 from evidence.base import Base
 from evidence.custody.note import Signer
-from evidence.sqlite import prepare
 from evidence.storage.memory import MemoryStore
+from tests import databases
 from tests.unit.custody_proofs import (
     FILENAME,
     ORIGINAL,
@@ -40,13 +39,14 @@ INTACT, BROKEN, UNREADABLE = 0, 1, 2
 
 
 def made(folder: Path, *, sealed: bool = True) -> Proof:
-    engine = prepare(create_engine(f"sqlite:///{folder / 'log.db'}"))
+    engine = databases.open_database(folder / "log.db")
     Base.metadata.create_all(engine)
     log = ProvenLog(sessionmaker(engine, expire_on_commit=False), MemoryStore())
     proved = log.fill(sealed=sealed)
     log.sequence()
+    found = log.proof(proved)
     engine.dispose()
-    return log.proof(proved)
+    return found
 
 
 @pytest.fixture(scope="module")

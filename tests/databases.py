@@ -1,0 +1,186 @@
+"""The database that a test runs on: a SQLite file, or with `--grown-up` a PostgreSQL one.
+
+Tests name a database by the file it would be. The cluster is started once a run, before the
+workers of pytest-xdist, and ends with it; nothing in it has to outlive a crash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.pool import NullPool
+
+from evidence.sqlite import prepare
+from tests.ports import free_port
+
+_ADMIN = "ZHENGLIAN_TEST_POSTGRESQL"
+_PROGRAMS = Path("/usr/lib/postgresql")
+_SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "300",
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "timezone": "Asia/Shanghai",  # another than ours, so that a naive time is noticed
+}
+
+
+def grown_up() -> bool:
+    return _ADMIN in os.environ
+
+
+class Cluster:
+    """A PostgreSQL of this run's own, on a loopback port."""
+
+    def __init__(self, **settings: str) -> None:
+        self.port = free_port()
+        self._settings = {**_SETTINGS, **settings, "port": str(self.port)}
+        self.folder = Path(tempfile.mkdtemp(prefix="zhenglian-postgresql-"))
+        # PostgreSQL refuses to run as root.
+        self._as = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        if self._as:
+            os.chown(self.folder, pwd.getpwnam("postgres").pw_uid, -1)
+
+    @property
+    def url(self) -> str:
+        user = "postgres" if self._as else pwd.getpwuid(os.geteuid()).pw_name
+        return f"postgresql+psycopg://{user}@127.0.0.1:{self.port}/postgres"
+
+    def _run(self, program: str, *arguments: str) -> None:
+        newest = max(_PROGRAMS.iterdir(), key=lambda folder: float(folder.name))
+        subprocess.run(
+            [*self._as, str(newest / "bin" / program), *arguments],
+            check=True,
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+        )
+
+    def make(self) -> None:
+        data = str(self.folder / "data")
+        self._run("initdb", "-D", data, "--encoding=UTF8", "--locale=C.UTF-8", "--auth=trust")
+        self.start()
+
+    def start(self) -> None:
+        options = " ".join(f"-c {name}={value!r}" for name, value in self._settings.items())
+        log, data = str(self.folder / "log"), str(self.folder / "data")
+        self._run("pg_ctl", "start", "-w", "-D", data, "-l", log, "-o", options)
+
+    def stop(self, mode: str = "immediate") -> None:
+        self._run("pg_ctl", "stop", "-D", str(self.folder / "data"), "-m", mode)
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def announce(self) -> None:
+        os.environ[_ADMIN] = self.url
+
+
+def _name(file: Path) -> str:
+    return f"t{hashlib.sha256(str(file).encode()).hexdigest()[:24]}"
+
+
+_made: dict[Path, str] = {}
+
+
+@contextmanager
+def _administration() -> Iterator[Connection]:
+    engine = create_engine(os.environ[_ADMIN], poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield connection
+
+
+def database_url(file: Path) -> str:
+    """The URL of the database `file`; on PostgreSQL an empty one is made where there is none."""
+    if not grown_up():
+        return f"sqlite:///{file}"
+    name = _name(file)
+    if file not in _made:
+        _made[file] = name
+        with _administration() as connection:
+            known = text("SELECT 1 FROM pg_database WHERE datname = :name")
+            if connection.scalar(known, {"name": name}) is None:
+                connection.execute(text(f"CREATE DATABASE {name}"))
+    return os.environ[_ADMIN].rpartition("/")[0] + f"/{name}"
+
+
+def open_database(file: Path) -> Engine:
+    return prepare(create_engine(database_url(file)))
+
+
+def copy_folder(data: Path, to: Path) -> None:
+    """Copy a data folder with its database."""
+    shutil.copytree(data, to)
+    copy_database(data / "zhenglian.db", to / "zhenglian.db")
+
+
+def copy_database(file: Path, to: Path) -> None:
+    """Where a database is no file, copying its folder has not copied it."""
+    if grown_up():
+        _made[to] = _name(to)
+        with _administration() as connection:
+            connection.execute(text(f"CREATE DATABASE {_name(to)} TEMPLATE {_name(file)}"))
+
+
+def drop_below(folder: Path) -> None:
+    """Drop what was made for one test."""
+    below = [file for file in _made if file.is_relative_to(folder)]
+    if below:
+        with _administration() as connection:
+            for file in below:
+                connection.execute(text(f"DROP DATABASE {_made.pop(file)} WITH (FORCE)"))
+
+
+@contextmanager
+def as_owner(file: Path, *, without_guards: bool = False) -> Iterator[Connection]:
+    """As whoever holds the database: committed at the end; the guards off where wanted."""
+    engine = open_database(file)
+    try:
+        with engine.begin() as connection:
+            if without_guards:
+                drop_guards(connection)
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def snapshot(engine: Engine, file: Path, to: Path) -> None:
+    """The database `file`, which `engine` has open, as it stands, under another name."""
+    if grown_up():
+        engine.dispose()  # nobody may use what is copied
+        copy_database(file, to)
+        return
+    with engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql(f"VACUUM INTO '{to}'")
+
+
+def spoken(statement: str) -> str:
+    """A statement written for SQLite, as the database of this run says it."""
+    if not grown_up():
+        return statement
+    statement = statement.replace("CAST(canonical AS TEXT)", "convert_from(canonical, 'UTF8')")
+    statement = statement.replace("zeroblob(32)", "decode(repeat('00', 32), 'hex')")
+    statement = re.sub(r"x'([0-9a-f]*)'", r"'\\x\1'::bytea", statement)
+    return re.sub(r"CAST\((.*) AS BLOB\)", r"convert_to(\1, 'UTF8')", statement)
+
+
+def drop_guards(connection: Connection) -> None:
+    """Take the triggers off that keep events as they are."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("ALTER TABLE custody_events DISABLE TRIGGER USER")
+        return
+    named = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'custody%'"
+    for name in connection.execute(text(named)).scalars().all():
+        connection.exec_driver_sql(f"DROP TRIGGER {name}")
