@@ -43,6 +43,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A test's pool may be left to the collector: a SQLite connection says nothing of that either.
+    unclosed = r"ignore:<psycopg\..* was deleted while still open:ResourceWarning"
+    config.addinivalue_line("filterwarnings", unclosed)
     if config.getoption("grown_up") and not hasattr(config, "workerinput"):
         cluster, redis = databases.Cluster(), queues.RedisServer()
         config.add_cleanup(cluster.remove)
