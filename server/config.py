@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from evidence.custody.cosignature import COSIGNATURE
@@ -44,6 +45,9 @@ class Settings:
     data: Path
     database_url: str
     store_url: str
+    store_lock_days: int  # Object Lock of an S3 store that has it; 0 is none
+    store_lock_mode: Literal["GOVERNANCE", "COMPLIANCE"]
+    signed_urls: bool  # bytes may come from the S3 service itself
     queue_url: str
     log_origin: str
     secret_key_file: Path
@@ -83,12 +87,31 @@ def _days(name: str, text: str) -> dt.timedelta:
     return dt.timedelta(days=int(text))
 
 
-def _sm3(name: str, text: str) -> bool:
+def _lock_days(name: str, text: str) -> int:
+    if not re.fullmatch("[0-9]{1,5}", text.strip(), re.ASCII):
+        raise ConfigurationError(f"{name}={text!r} is not a number of days; 0 locks nothing.")
+    return int(text)
+
+
+def _lock_mode(name: str, text: str) -> Literal["GOVERNANCE", "COMPLIANCE"]:
+    if text.lower() == "governance":
+        return "GOVERNANCE"
+    if text.lower() == "compliance":
+        return "COMPLIANCE"
+    raise ConfigurationError(f"{name}={text!r} is neither governance nor compliance.")
+
+
+def _on(name: str, text: str) -> bool:
     if text not in ("on", "off"):
         raise ConfigurationError(f"{name}={text!r} is neither on nor off.")
-    if text == "on" and not SM3:
-        raise ConfigurationError(f"{name}=on: this system's OpenSSL has no SM3. Say off.")
     return text == "on"
+
+
+def _sm3(name: str, text: str) -> bool:
+    wanted = _on(name, text)
+    if wanted and not SM3:
+        raise ConfigurationError(f"{name}=on: this system's OpenSSL has no SM3. Say off.")
+    return wanted
 
 
 def _minutes(name: str, text: str) -> dt.timedelta:
@@ -163,8 +186,15 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         store_url=_url(
             "ZHENGLIAN_STORE_URL",
             env.get("ZHENGLIAN_STORE_URL") or (data / "store").as_uri(),
-            ("file", "memory"),
+            ("file", "memory", "s3"),
         ),
+        store_lock_days=_lock_days(
+            "ZHENGLIAN_STORE_LOCK_DAYS", env.get("ZHENGLIAN_STORE_LOCK_DAYS") or "180"
+        ),
+        store_lock_mode=_lock_mode(
+            "ZHENGLIAN_STORE_LOCK_MODE", env.get("ZHENGLIAN_STORE_LOCK_MODE") or "governance"
+        ),
+        signed_urls=_on("ZHENGLIAN_SIGNED_URLS", env.get("ZHENGLIAN_SIGNED_URLS") or "off"),
         queue_url=_url(
             "ZHENGLIAN_QUEUE_URL",
             env.get("ZHENGLIAN_QUEUE_URL") or f"sqlite:///{data / 'queue.db'}",

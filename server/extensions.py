@@ -23,6 +23,7 @@ from evidence.sqlite import prepare
 from evidence.storage.filesystem import FilesystemStore
 from evidence.storage.memory import MemoryStore
 from evidence.storage.port import Store
+from evidence.storage.s3 import Lock, S3Store
 from server.config import Settings
 
 _OURS = "zhenglian"
@@ -85,6 +86,10 @@ def open_store(chosen: Settings) -> Store:
     parts = urlsplit(chosen.store_url)
     if parts.scheme == "memory":
         return MemoryStore()
+    if parts.scheme == "s3":
+        days = chosen.store_lock_days
+        lock = Lock(days, chosen.store_lock_mode) if days else None
+        return S3Store(chosen.store_url, chosen.data / "tmp", sm3=chosen.sm3, lock=lock)
     return FilesystemStore(Path(unquote(parts.path)), sm3=chosen.sm3)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from sqlalchemy import Engine
@@ -19,7 +20,7 @@ import evidence.uploads.models  # noqa: F401
 from evidence import clock as evidence_clock
 from evidence.base import Base
 from evidence.storage.memory import MemoryStore
-from tests import databases, queues
+from tests import databases, queues, s3_service
 from tests.bureau import app, as_role, bureau, bureau_template, client
 from tests.live import live_server, own_server
 
@@ -34,12 +35,13 @@ __all__ = [
 ]
 
 
-# What meets a database; the rest is the same on every set-up, and is run on one box only.
+# What meets a database or another server; the rest is the same on every set-up, and is run on one
+# box only.
 _DATABASES = {"engine", "bureau_template", "opened"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--grown-up", action="store_true", help="on PostgreSQL, what meets a database")
+    parser.addoption("--grown-up", action="store_true", help="with PostgreSQL, Redis and S3")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,27 +49,34 @@ def pytest_configure(config: pytest.Config) -> None:
     unclosed = r"ignore:<psycopg\..* was deleted while still open:ResourceWarning"
     config.addinivalue_line("filterwarnings", unclosed)
     if config.getoption("grown_up") and not hasattr(config, "workerinput"):
-        cluster, redis = databases.Cluster(), queues.RedisServer()
-        config.add_cleanup(cluster.remove)
-        config.add_cleanup(redis.remove)
-        cluster.make()
-        cluster.announce()
-        redis.start()
-        redis.announce()
+        cluster = databases.Cluster()
+        for server in (cluster, queues.RedisServer(), s3_service.SeaweedServer()):
+            config.add_cleanup(server.remove)
+            server.start()
+            server.announce()
+
+
+def _modules(item: pytest.Item) -> Iterator[ModuleType]:
+    """What a test's own module has imported."""
+    for found in vars(getattr(item, "module", None)).values():
+        if isinstance(found, ModuleType):
+            yield found
+
+
+def _is_wanted(item: pytest.Item, grown_up: bool) -> bool:
+    on_s3 = "s3" in getattr(getattr(item, "callspec", None), "params", {}).values()
+    if not grown_up:
+        # There is no S3 service on one box.
+        return not on_s3 and not item.get_closest_marker("grown_up")
+    if item.get_closest_marker("one_box"):
+        return False
+    meets_a_database = _DATABASES & set(getattr(item, "fixturenames", ()))
+    marked = item.get_closest_marker("grown_up")
+    return bool(on_s3 or marked or meets_a_database or databases in _modules(item))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("grown_up"):
-        return
-    kept = [
-        item
-        for item in items
-        if not item.get_closest_marker("one_box")
-        and (
-            _DATABASES & set(getattr(item, "fixturenames", ()))
-            or databases in vars(getattr(item, "module", None)).values()
-        )
-    ]
+    kept = [item for item in items if _is_wanted(item, config.getoption("grown_up"))]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
     items[:] = kept
 

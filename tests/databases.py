@@ -57,27 +57,26 @@ class Cluster:
         user = "postgres" if self._as else pwd.getpwuid(os.geteuid()).pw_name
         return f"postgresql+psycopg://{user}@127.0.0.1:{self.port}/postgres"
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         newest = max(_PROGRAMS.iterdir(), key=lambda folder: float(folder.name))
         subprocess.run(
             [*self._as, str(newest / "bin" / program), *arguments],
-            check=True,
+            check=check,
             cwd="/",
             stdout=subprocess.DEVNULL,
         )
 
-    def make(self) -> None:
-        data = str(self.folder / "data")
-        self._run("initdb", "-D", data, "--encoding=UTF8", "--locale=C.UTF-8", "--auth=trust")
-        self.start()
-
     def start(self) -> None:
+        """Made the first time."""
+        if not (self.folder / "data").exists():
+            made = ("-D", str(self.folder / "data"), "--encoding=UTF8", "--locale=C.UTF-8")
+            self._run("initdb", *made, "--auth=trust")
         options = " ".join(f"-c {name}={value!r}" for name, value in self._settings.items())
         log, data = str(self.folder / "log"), str(self.folder / "data")
         self._run("pg_ctl", "start", "-w", "-D", data, "-l", log, "-o", options)
 
     def stop(self, mode: str = "immediate") -> None:
-        self._run("pg_ctl", "stop", "-D", str(self.folder / "data"), "-m", mode)
+        self._run("pg_ctl", "stop", "-D", str(self.folder / "data"), "-m", mode, check=False)
 
     def remove(self) -> None:
         self.stop()

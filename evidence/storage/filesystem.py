@@ -318,6 +318,11 @@ class FilesystemStore:
         self.size(sha256)
         yield self._original(sha256)
 
+    def signed_url(
+        self, sha256: str, seconds: int, media_type: str, disposition: str
+    ) -> str | None:
+        return None
+
     def originals(self) -> Iterator[str]:
         for path in (self.root / "originals").glob("??/??/*"):
             if names.is_sha256(path.name):

@@ -231,6 +231,11 @@ class MemoryStore:
             file.flush()
             yield Path(file.name)
 
+    def signed_url(
+        self, sha256: str, seconds: int, media_type: str, disposition: str
+    ) -> str | None:
+        return None
+
     def originals(self) -> Iterator[str]:
         return iter(list(self._originals))
 

@@ -149,6 +149,14 @@ class OriginalStore(Protocol):
     def local_path(self, sha256: str) -> AbstractContextManager[Path]:
         """A local file with the original's bytes, for tools that need one; read-only."""
 
+    def signed_url(
+        self, sha256: str, seconds: int, media_type: str, disposition: str
+    ) -> str | None:
+        """An address from which the service itself hands an original out, for so many seconds.
+
+        None where there is no service. Raises OriginalMissing.
+        """
+
     def originals(self) -> Iterator[str]:
         """The SHA-256 of every original filed."""
 

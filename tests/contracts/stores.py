@@ -10,11 +10,15 @@ from uuid import UUID, uuid4
 from evidence.storage.filesystem import FilesystemStore
 from evidence.storage.memory import MemoryStore
 from evidence.storage.port import Store
+from evidence.storage.s3 import S3Store
+from tests import s3_service
 
-BACKENDS = ("memory", "filesystem")
+BACKENDS = ("memory", "filesystem", "s3")
 
 
 def open_store(backend: str, folder: Path) -> Store:
+    if backend == "s3":
+        return S3Store(s3_service.new_place(), folder / "tmp")
     return MemoryStore() if backend == "memory" else FilesystemStore(folder / "store")
 
 

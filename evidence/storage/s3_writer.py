@@ -1,0 +1,330 @@
+"""One writer on one upload of an S3 service.
+
+Bytes are spooled in files without a name on the local disk, a part at a time, and sent by a few
+threads while the next part arrives: memory stays small, however many writers there are. A part
+counts once the journal names it. A late part of a writer that has lost its lease can replace no
+part of its successor's: whoever takes a lease over leaves out the numbers that may be on their way.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import tempfile
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+from uuid import UUID
+
+from evidence.digests import SEGMENT_BYTES, Segment
+from evidence.errors import (
+    StorageError,
+    StorageFull,
+    StorageUnavailable,
+    UploadComplete,
+    UploadGone,
+    UploadLeased,
+)
+from evidence.storage.durable import refusal
+from evidence.storage.s3_bucket import Bucket, translated
+from evidence.storage.s3_journal import Journal, Part
+
+# A connection that brought nothing for so long has lost its right to the next writer.
+SILENT_SECONDS = 10.0
+_RENEW_SECONDS = 3.0
+# The service wants this of every part but the last.
+SMALLEST_PART = 5 * 1024 * 1024
+_MOST_PARTS = 10_000
+_AT_ONCE = 3  # parts of one writer on their way
+UNNAMED = 8  # parts that may have been sent without standing in the journal
+
+
+def journal_key(upload_id: UUID) -> str:
+    return f"staging/{upload_id}/journal"
+
+
+def data_key(upload_id: UUID) -> str:
+    return f"data/{upload_id}"
+
+
+def part_size(number: int) -> int:
+    """8 MiB, twice as much after every thousand parts: 10,000 of them hold any recording."""
+    return SEGMENT_BYTES << (number // 1000)
+
+
+def read_journal(bucket: Bucket, upload_id: UUID) -> tuple[Journal, str, float]:
+    """The journal, its ETag, and its age in seconds. Raises UploadGone."""
+    kept = bucket.get(journal_key(upload_id))
+    if kept is None:
+        raise UploadGone()
+    return Journal.read(kept.content), kept.etag, kept.age
+
+
+def checksum(digest: bytes) -> str:
+    return base64.b64encode(digest).decode()
+
+
+@dataclass
+class _Spool:
+    """The part that is arriving."""
+
+    file: Any  # of the tempfile module
+    segments: list[Segment] = field(default_factory=list)
+    size: int = 0
+    holds_tail: bool = False
+
+
+class S3Writer:
+    """Its calls come from one thread."""
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        upload_id: UUID,
+        senders: ThreadPoolExecutor,
+        folder: Path,
+        *,
+        hold: bool,
+        silent_seconds: float,
+    ) -> None:
+        self._bucket, self._id, self._senders = bucket, upload_id, senders
+        self._folder, self._hold = folder, hold
+        self._journal, self._etag, age = read_journal(bucket, upload_id)
+        if self._journal.filed:
+            raise UploadComplete()
+        if self._journal.open and age < silent_seconds:
+            raise UploadLeased()
+        beyond = self._journal.numbers + (UNNAMED if self._journal.open else 0)
+        self._number = beyond
+        self._swap(self._journal.but(nonce=os.urandom(8).hex(), open=True, numbers=beyond))
+        self._sent: list[tuple[Future[Part], bool]] = []  # not in the journal yet
+        self._held: list[_Spool] = []
+        self._tails = 0
+        self._spool = self._begin_part()
+        self._begin_segment()
+        self._load_tail()
+
+    @property
+    def offset(self) -> int:
+        return self._journal.offset
+
+    def _swap(self, wanted: Journal) -> None:
+        """Raises UploadLeased where another writer has taken over."""
+        etag = self._bucket.swap(journal_key(self._id), wanted.written(), self._etag)
+        if etag is None:
+            raise UploadLeased("Another connection has taken this upload over.")
+        self._journal, self._etag, self._swapped = wanted, etag, time.monotonic()
+
+    def _begin_part(self) -> _Spool:
+        try:
+            return _Spool(tempfile.TemporaryFile(dir=self._folder))
+        except OSError as error:
+            raise refusal(error) from error
+
+    def _begin_segment(self) -> None:
+        self._digest = hashlib.sha256()
+        self._length = 0
+
+    def _load_tail(self) -> None:
+        """What is durable but too short for a part is the beginning of the next."""
+        if not self._journal.tail:
+            return
+        kept = self._bucket.get(self._journal.tail)
+        if kept is None or len(kept.content) != self._journal.tail_length:
+            raise StorageUnavailable("The storage service has lost the end of this upload.")
+        self._spool.file.write(kept.content)
+        self._spool.size = len(kept.content)
+        self._spool.segments = list(self._journal.tail_segments)
+        self._spool.holds_tail = True
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        if self._journal.completed:
+            raise UploadComplete()
+        if not self._journal.open:
+            self._swap(self._journal.but(open=True))
+        view = memoryview(chunk)
+        while view:
+            piece = view[: SEGMENT_BYTES - self._length]
+            try:
+                self._spool.file.write(piece)
+            except OSError as error:
+                raise refusal(error) from error
+            self._digest.update(piece)
+            self._length += len(piece)
+            self._spool.size += len(piece)
+            view = view[len(piece) :]
+            if self._length == SEGMENT_BYTES:
+                self._end_segment()
+                if self._spool.size >= part_size(self._number + len(self._held)):
+                    self._end_part()
+        if time.monotonic() - self._swapped > _RENEW_SECONDS:
+            self._name_sent()
+
+    def _end_segment(self) -> None:
+        if self._length:
+            self._spool.segments.append(Segment(self._length, self._digest.digest()))
+            self._begin_segment()
+
+    def _end_part(self) -> None:
+        ended, self._spool = self._spool, self._begin_part()
+        if self._hold:
+            self._held.append(ended)
+        else:
+            self._send(ended)
+
+    def _send(self, spool: _Spool) -> None:
+        if len(self._sent) >= UNNAMED:
+            self._name_sent(wait_for=1)
+        under_way = [sent for sent, _ in self._sent if not sent.done()]
+        if len(under_way) >= _AT_ONCE:
+            _result(under_way[0])
+        self._number += 1
+        if self._number > _MOST_PARTS:
+            raise StorageFull("This upload has too many parts for the storage service.")
+        sent = self._senders.submit(
+            _send_part, self._bucket, self._id, self._journal.multipart, self._number, spool
+        )
+        self._sent.append((sent, spool.holds_tail))
+
+    def _name_sent(self, wait_for: int = 0) -> None:
+        """Put into the journal what has arrived there, in order; wait for the first `wait_for`."""
+        parts, tail = list(self._journal.parts), self._journal.tail
+        tail_segments = self._journal.tail_segments
+        while self._sent and (wait_for > 0 or self._sent[0][0].done()):
+            sent, held_tail = self._sent[0]
+            parts.append(_result(sent))
+            if held_tail:
+                tail, tail_segments = "", ()
+            self._sent.pop(0)
+            wait_for -= 1
+        self._swap(
+            self._journal.but(
+                parts=tuple(parts),
+                tail=tail,
+                tail_segments=tail_segments,
+                numbers=max((part.number for part in parts), default=self._journal.numbers),
+            )
+        )
+
+    def commit(self) -> int:
+        self._end_segment()
+        held, self._held = self._held, []
+        for spool in held:
+            self._send(spool)
+        if self._spool.size >= SMALLEST_PART:
+            ended, self._spool = self._spool, self._begin_part()
+            self._send(ended)
+        old, parts = self._journal.tail, list(self._journal.parts)
+        parts += [_result(sent) for sent, _ in self._sent]
+        tail = self._keep_tail()
+        if not self._sent and tail == old and not self._journal.open:
+            return self.offset
+        self._swap(
+            self._journal.but(
+                parts=tuple(parts),
+                tail=tail,
+                tail_segments=tuple(self._spool.segments),
+                numbers=max((part.number for part in parts), default=self._journal.numbers),
+                open=False,
+            )
+        )
+        self._sent.clear()
+        self._spool.holds_tail = bool(tail)
+        if old and old != tail:
+            with suppress(StorageError):
+                self._bucket.delete(old)
+        return self.offset
+
+    def _keep_tail(self) -> str:
+        """Make what is too short for a part durable; the name of its object."""
+        if not self._spool.segments:
+            return ""
+        if self._spool.holds_tail and len(self._spool.segments) == len(self._journal.tail_segments):
+            return self._journal.tail
+        self._tails += 1
+        name = f"staging/{self._id}/tail-{self._journal.nonce}-{self._tails}"
+        self._spool.file.seek(0)
+        self._bucket.put(name, self._spool.file.read())
+        return name
+
+    def discard(self) -> None:
+        for sent, _ in self._sent:
+            sent.exception()  # whatever has arrived is named by no journal
+        self._sent.clear()
+        for spool in (*self._held, self._spool):
+            spool.file.close()
+        self._held.clear()
+        self._spool = self._begin_part()
+        self._begin_segment()
+        self._load_tail()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for spool in (*self._held, self._spool):
+            spool.file.close()
+        for sent, _ in self._sent:
+            sent.exception()
+        # Whoever cannot close it, or has lost it, leaves it to its time.
+        with suppress(StorageError, UploadLeased):
+            while self._sent and self._sent[-1][0].exception():
+                self._sent.pop()
+            if self._journal.open:
+                self._journal = self._journal.but(open=False)
+                self._name_sent()
+
+
+def _result(sent: Future[Part]) -> Part:
+    return sent.result()
+
+
+def _send_part(bucket: Bucket, upload_id: UUID, multipart: str, number: int, spool: _Spool) -> Part:
+    with spool.file as file:
+        if len(spool.segments) == 1:
+            digest = spool.segments[0].sha256
+        else:
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").digest()
+        file.seek(0)
+        return send_part(
+            bucket,
+            upload_id,
+            multipart,
+            number=number,
+            body=file,
+            digest=digest,
+            segments=tuple(spool.segments),
+        )
+
+
+def send_part(
+    bucket: Bucket,
+    upload_id: UUID,
+    multipart: str,
+    *,
+    number: int,
+    body: BinaryIO | bytes,
+    digest: bytes,
+    segments: tuple[Segment, ...],
+) -> Part:
+    """Have the service take a part, which it refuses unless it has `digest`."""
+    with translated():
+        answer = bucket.client.upload_part(
+            **bucket.at(data_key(upload_id)),
+            UploadId=multipart,
+            PartNumber=number,
+            Body=body,
+            ChecksumSHA256=checksum(digest),
+        )
+    return Part(number, answer["ETag"], checksum(digest), segments)

@@ -1,0 +1,113 @@
+"""A way to an HTTP service on which one chosen request goes wrong."""
+
+from __future__ import annotations
+
+import enum
+import http.client
+import socket
+import threading
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+from urllib.parse import urlsplit
+
+
+class Fault(enum.StrEnum):
+    REFUSED = "answers 500 and does nothing"
+    LOST = "does it, and the answer is lost"
+    CUT = "breaks off before anything is done"
+    HANGS = "says nothing for a while, then breaks off"
+
+
+_HANGS_SECONDS = 1.0
+
+
+class BrokenWay:
+    """Passes everything on to `endpoint`, but for what was ordered."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.target = urlsplit(endpoint).netloc
+        self.seen = 0
+        self._fault: Fault | None = None
+        self._place = 0
+        self._guard = threading.Lock()
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._http.daemon_threads = True
+        self._http.way = self  # type: ignore[attr-defined]
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def order(self, fault: Fault | None, place: int) -> None:
+        """Let the request number `place` from now on, counted from 0, meet `fault`."""
+        with self._guard:
+            self._fault, self._place = fault, self.seen + place
+
+    def met(self) -> Fault | None:
+        with self._guard:
+            number, self.seen = self.seen, self.seen + 1
+            return self._fault if number == self._place else None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def _pass_on(self) -> None:
+        way: BrokenWay = self.server.way  # type: ignore[attr-defined]
+        if self.headers.get("Expect"):
+            self.send_response_only(100)
+            self.end_headers()
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        fault = way.met()
+        if fault is Fault.REFUSED:
+            self.close_connection = True
+            self.send_response(500)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if fault in (Fault.CUT, Fault.HANGS):
+            if fault is Fault.HANGS:
+                threading.Event().wait(_HANGS_SECONDS)
+            self._break_off()
+            return
+        connection = http.client.HTTPConnection(way.target, timeout=30)
+        # The host as it was signed for.
+        passed = {k: v for k, v in self.headers.items() if k.lower() not in ("expect",)}
+        connection.request(self.command, self.path, body, passed)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        if fault is Fault.LOST:
+            self._break_off()
+            return
+        self.send_response_only(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("transfer-encoding", "connection", "content-length"):
+                self.send_header(name, value)
+        length = answer.getheader("Content-Length") if self.command == "HEAD" else len(content)
+        self.send_header("Content-Length", str(length or 0))
+        self.end_headers()
+        with suppress(OSError):
+            self.wfile.write(content)
+
+    def _break_off(self) -> None:
+        self.close_connection = True
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass_on
