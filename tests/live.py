@@ -14,11 +14,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
 import pytest
 
-from tests import queues
+from evidence.storage.port import Store
+from evidence.storage.s3 import S3Store
+from server import config
+from server.extensions import open_store
+from tests import queues, s3_service
 from tests.bureau import Bureau
 from tests.ports import free_port
 
@@ -47,6 +52,7 @@ class LiveServer:
             **os.environ,
             **served,
             **queues.queue_environ(bureau.data),
+            **s3_service.store_environ(bureau.data),
             **(environ or {}),
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -58,6 +64,11 @@ class LiveServer:
     @property
     def data(self) -> Path:
         return self.bureau.data
+
+    @cached_property
+    def store(self) -> Store:
+        """Its store, beside it."""
+        return open_store(config.read(self.environ))
 
     @property
     def tokens(self) -> dict[str, str]:
@@ -97,6 +108,8 @@ class LiveServer:
 
     def stop(self) -> None:
         """End both as an administrator would."""
+        if isinstance(found := self.__dict__.pop("store", None), S3Store):
+            found.close()
         for name in list(self._running):
             self._end(name, signal.SIGTERM)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -111,6 +112,15 @@ def new_place() -> str:
     """A store URL of a test's own. All are in one bucket: each takes room of its own."""
     endpoint = os.environ[_ADDRESS]
     return f"s3://{_BUCKET}/{uuid4().hex}?endpoint={endpoint}"
+
+
+def store_environ(data: Path) -> dict[str, str]:
+    """The setting for the server over `data`; none where its store is in its folder."""
+    if _ADDRESS not in os.environ:
+        return {}
+    place = hashlib.sha256(str(data).encode()).hexdigest()[:32]
+    url = f"s3://{_BUCKET}/{place}?endpoint={os.environ[_ADDRESS]}"
+    return {"ZHENGLIAN_STORE_URL": url}
 
 
 def new_locked_bucket() -> str:

@@ -35,7 +35,7 @@ from evidence.storage.durable import translated as on_disk
 from evidence.storage.port import ReadBack
 from evidence.storage.s3_bucket import translated
 from evidence.storage.s3_staging import Pointer, S3Staging
-from evidence.storage.s3_writer import SILENT_SECONDS, checksum, data_key, read_journal
+from evidence.storage.s3_writer import SILENT_SECONDS, checksum, data_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,7 @@ class S3Store(S3Staging):
             raise FixityMismatch("The staged bytes end before their journal does.")
         pointer = Pointer(data_key(upload_id), journal.version, journal.offset)
         # In the journal first: what may have a name is never removed.
-        if journal.filed != name:
-            _, etag, _ = read_journal(self.bucket, upload_id)
-            self.replace(upload_id, journal.but(filed=name), etag)
+        self.note(upload_id, filed=name)
         self._put_pointer(name, pointer)
         if self.pointer(name) == pointer:
             self._lock_data(pointer)

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from evidence.digests import Digest, Segment
@@ -80,13 +81,17 @@ class S3Staging:
             )
 
     def declare_length(self, upload_id: UUID, length: int) -> None:
-        journal, etag, _ = read_journal(self.bucket, upload_id)
-        self.replace(upload_id, journal.but(length=length), etag)
+        self.note(upload_id, length=length)
 
-    def replace(self, upload_id: UUID, wanted: Journal, etag: str) -> None:
-        """Raises UploadLeased where the journal is no longer the one that had `etag`."""
-        if self.bucket.swap(journal_key(upload_id), wanted.written(), etag) is None:
-            raise UploadLeased()
+    def note(self, upload_id: UUID, **changes: Any) -> Journal:
+        """Change the journal, whoever else has it open, but for what others have changed."""
+        while True:
+            journal, etag, _ = read_journal(self.bucket, upload_id)
+            wanted = journal.but(**changes)
+            if wanted == journal or self.bucket.swap(
+                journal_key(upload_id), wanted.written(), etag
+            ):
+                return wanted
 
     def offset(self, upload_id: UUID) -> int:
         return read_journal(self.bucket, upload_id)[0].offset
@@ -123,20 +128,17 @@ class S3Staging:
 
     def completed(self, upload_id: UUID) -> Journal:
         """The journal of an upload whose data stands there as one object. Raises UploadLeased."""
-        journal, etag, _ = read_journal(self.bucket, upload_id)
-        if journal.completed:
-            return journal
-        self.require_no_writer(upload_id)
-        journal, etag, _ = read_journal(self.bucket, upload_id)
-        done = journal.but(completed=True, open=False, version=self._complete(upload_id, journal))
-        try:
-            self.replace(upload_id, done, etag)
-        except UploadLeased:
-            # Another has completed it at the same time, or writes again.
-            done = read_journal(self.bucket, upload_id)[0]
-            if not done.completed:
-                raise
-        return done
+        while True:
+            journal, etag, _ = read_journal(self.bucket, upload_id)
+            if journal.completed:
+                return journal
+            if journal.open:
+                self.require_no_writer(upload_id)
+            version = self._complete(upload_id, journal)
+            done = journal.but(completed=True, open=False, version=version)
+            if self.bucket.swap(journal_key(upload_id), done.written(), etag):
+                return done
+            # Another has completed it at the same time, or has looked in without writing.
 
     def _complete(self, upload_id: UUID, journal: Journal) -> str:
         """Make one object of the parts and the tail; its version. Doing it again is harmless."""
@@ -232,6 +234,12 @@ class S3Staging:
         for name in found:
             with suppress(ValueError):
                 yield UUID(name)
+
+    def close(self) -> None:
+        """Let go of the connections; nothing is asked afterwards."""
+        self._senders.shutdown()
+        self._digesting.shutdown()
+        self.bucket.client.close()
 
     def pointer(self, name: str) -> Pointer | None:
         """What stands under a name, without looking whether the data is there."""

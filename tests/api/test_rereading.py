@@ -117,6 +117,7 @@ def test_the_state_of_the_corpus_is_for_those_who_audit(app: Flask) -> None:
     assert app.test_client().get("/fixity").status_code in (302, 401)
 
 
+@pytest.mark.one_box("an original of S3 cannot be written over")
 def test_a_byte_changed_on_the_disk_is_found_by_the_worker_alone(own_server: LiveServer) -> None:
     own_server.start()
     content = b"0123456789" * 1000

@@ -88,6 +88,7 @@ def test_tuspy_uploads_through_cuts(
     assert sealed(tus, url)["filename"] == recording.name
 
 
+@pytest.mark.one_box("these clients give up sooner than a dead machine's lease ends")
 def test_tuspy_resumes_what_a_killed_server_had(own_server: LiveServer, recording: Path) -> None:
     own_server.start_web()
     tus = Tus(own_server)
@@ -138,6 +139,7 @@ def test_tus_js_client_joins_what_it_sent_in_parallel(
     sealed(tus, str(told["url"]))
 
 
+@pytest.mark.one_box("these clients give up sooner than a dead machine's lease ends")
 @pytest.mark.node
 def test_tus_js_client_resumes_what_a_killed_server_had(
     own_server: LiveServer, recording: Path

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -188,6 +188,7 @@ def test_whoever_asks_in_the_moment_of_sealing_is_never_told_that_it_is_gone(tus
         assert told <= {"receiving", "sealing"}
 
 
+@pytest.mark.one_box("a lock of the kernel; that of S3 is in tests/contracts")
 def test_a_killed_server_goes_on_at_the_durable_byte(own_server: LiveServer) -> None:
     own_server.start_web()
     tus = Tus(own_server)
@@ -207,6 +208,7 @@ def test_a_killed_server_goes_on_at_the_durable_byte(own_server: LiveServer) -> 
     assert sha256(CONTENT) in told["receipt"]
 
 
+@pytest.mark.one_box("S3 has whole journals only")
 def test_a_torn_journal_is_cut_and_sent_again(own_server: LiveServer) -> None:
     own_server.start_web()
     tus = Tus(own_server)
@@ -230,11 +232,7 @@ def test_a_last_byte_that_a_crash_left_unnoticed_is_sealed(own_server: LiveServe
     upload_id = where.rsplit("/", 1)[1]
     own_server.kill_web()
     # What a crash leaves between the journal's last record and the row.
-    from uuid import UUID
-
-    from evidence.storage.filesystem import FilesystemStore
-
-    with FilesystemStore(own_server.data / "store").writer(UUID(upload_id)) as writer:
+    with own_server.store.writer(UUID(upload_id)) as writer:
         writer.write(b"every byte.")
         writer.commit()
     own_server.start_web()

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 
 from evidence.digests import SEGMENT_BYTES
 from server.sealing import AT_ONCE_BYTES
 from tests import databases
-from tests.api.tus import OCTETS, Tus, checksum, metadata
+from tests.api.tus import OCTETS, Answer, Tus, checksum, metadata
 from tests.contracts.stores import sha256
 from tests.live import LiveServer
 from tests.unit.custody_proofs import verify
@@ -93,6 +94,16 @@ def pouring(tus: Tus, where: str, offset: int, body: bytes) -> Iterator[None]:
         connection.close()
 
 
+def sent_when_free(tus: Tus, where: str, at: int, piece: bytes) -> Answer:
+    """Send what goes on at `at`; on S3 a killed server's lease has to end first."""
+    end = time.monotonic() + 15
+    while True:
+        sent = tus.send(where, at, piece, {"Upload-Checksum": checksum("sha256", piece)})
+        if sent.status != 409 or time.monotonic() > end:
+            return sent
+        time.sleep(0.2)
+
+
 def assert_whole(server: LiveServer, tus: Tus, where: str, content: bytes, folder: Path) -> None:
     """One exhibit with its events, one original, nothing in staging, and a proof that holds."""
     told = tus.state(where, 1)
@@ -109,8 +120,7 @@ def assert_whole(server: LiveServer, tus: Tus, where: str, content: bytes, folde
     kept = [kind for (kind,) in kinds if kind != "exhibit:probed"]
     assert kept == ["exhibit:acquired", "exhibit:sealed"]
     assert kinds.count(("exhibit:probed",)) <= 1
-    original = server.data / "store" / "originals" / sha256(content)[:2] / sha256(content)[2:4]
-    assert [file.name for file in original.iterdir()] == [sha256(content)]
+    assert list(server.store.originals()).count(sha256(content)) == 1
     audit(server, told["exhibit"], content, folder)
 
 
@@ -128,8 +138,8 @@ def audit(server: LiveServer, exhibit: str, content: bytes, folder: Path) -> Non
     assert json.loads(answer.body)["exhibit"]["sha256"] == sha256(content)
 
 
-def staged(server: LiveServer) -> list[Path]:
-    return list((server.data / "store" / "staging").iterdir())
+def staged(server: LiveServer) -> list[UUID]:
+    return list(server.store.staged())
 
 
 def test_a_web_process_killed_while_it_receives_keeps_every_acknowledged_byte(
@@ -151,7 +161,7 @@ def test_a_web_process_killed_while_it_receives_keeps_every_acknowledged_byte(
         at = tus.offset(where)
         assert acknowledged <= at < len(content)
         piece = content[at : at + chance.randrange(1, 300_000)]
-        sent = tus.send(where, at, piece, {"Upload-Checksum": checksum("sha256", piece)})
+        sent = sent_when_free(tus, where, at, piece)
         assert (sent.status, sent.offset) == (204, at + len(piece))
         at = sent.offset
     assert tus.send(where, at, content[at:]).offset == len(content)
