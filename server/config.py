@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from evidence.custody.cosignature import COSIGNATURE
 from evidence.custody.note import Verifier
@@ -21,6 +21,7 @@ from evidence.digests import SM3
 from evidence.errors import NoteMalformed, TimestampInvalid
 
 GIB = 1024**3
+_STORES = ("file", "memory")
 _SIZE = re.compile(r"(\d{1,15})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
 _ORIGIN = re.compile(r"[A-Za-z0-9.\-_:]+(/[A-Za-z0-9.\-_]+)*", re.ASCII)
 
@@ -44,6 +45,7 @@ class Settings:
     data: Path
     database_url: str
     store_url: str
+    store_old_url: str  # what is being moved from; empty: nothing is
     queue_url: str
     log_origin: str
     secret_key_file: Path
@@ -143,6 +145,23 @@ def _url(name: str, text: str, schemes: tuple[str, ...]) -> str:
     return text
 
 
+def _old_store(name: str, env: Mapping[str, str], store_url: str) -> str:
+    text = env.get(name) or ""
+    if not text:
+        return ""
+    if text.rstrip("/") == store_url.rstrip("/"):
+        raise ConfigurationError(
+            f"{name} is the same as ZHENGLIAN_STORE_URL. It is the store that is moved from: "
+            "leave it empty where none is."
+        )
+    if _url(name, text, _STORES).startswith("file:"):
+        # An empty one would be made, and every original be missing.
+        folder = Path(unquote(urlsplit(text).path))
+        if not (folder / "originals").is_dir():
+            raise ConfigurationError(f"{name}={text}: there is no store in {folder}.")
+    return text
+
+
 def read(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings. Raises ConfigurationError."""
     env = os.environ if environ is None else environ
@@ -153,6 +172,11 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
             f"ZHENGLIAN_LOG_ORIGIN={origin!r} is not a host and path without a scheme, "
             "such as evidence.example.gov.cn/log."
         )
+    store_url = _url(
+        "ZHENGLIAN_STORE_URL",
+        env.get("ZHENGLIAN_STORE_URL") or (data / "store").as_uri(),
+        _STORES,
+    )
     return Settings(
         data=data,
         database_url=_url(
@@ -160,11 +184,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
             env.get("ZHENGLIAN_DATABASE_URL") or f"sqlite:///{data / 'zhenglian.db'}",
             ("sqlite", "postgresql"),
         ),
-        store_url=_url(
-            "ZHENGLIAN_STORE_URL",
-            env.get("ZHENGLIAN_STORE_URL") or (data / "store").as_uri(),
-            ("file", "memory"),
-        ),
+        store_url=store_url,
+        store_old_url=_old_store("ZHENGLIAN_STORE_OLD_URL", env, store_url),
         queue_url=_url(
             "ZHENGLIAN_QUEUE_URL",
             env.get("ZHENGLIAN_QUEUE_URL") or f"sqlite:///{data / 'queue.db'}",

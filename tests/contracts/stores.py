@@ -7,15 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from evidence.storage.falling_through import FallingThrough
 from evidence.storage.filesystem import FilesystemStore
 from evidence.storage.memory import MemoryStore
 from evidence.storage.port import Store
 
-BACKENDS = ("memory", "filesystem")
+BACKENDS = ("memory", "filesystem", "falling through")
 
 
 def open_store(backend: str, folder: Path) -> Store:
-    return MemoryStore() if backend == "memory" else FilesystemStore(folder / "store")
+    if backend == "memory":
+        return MemoryStore()
+    if backend == "falling through":
+        return FallingThrough(FilesystemStore(folder / "store"), FilesystemStore(folder / "older"))
+    return FilesystemStore(folder / "store")
 
 
 def staged(store: Store, content: bytes, *, pieces: int = 1000) -> UUID:
