@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -56,6 +58,20 @@ def _make_environment() -> None:
     packages(["python3-venv"])
     if subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=False).returncode:
         raise NotReady("A virtual environment cannot be made. Install the package python3-venv.")
+
+
+def become(module: str) -> NoReturn:
+    """Go on as `python -m module` with this process's arguments, in an environment that has all."""
+    python = sys.executable
+    if not all(find_spec(name) for name in ("alembic", "flask", "huey", "psycopg", "sqlalchemy")):
+        try:
+            environment(ROOT / "requirements.txt")
+        except NotReady as problem:
+            say(str(problem))
+            sys.exit(1)
+        python = str(PYTHON)
+    os.environ["PYTHONPATH"] = str(ROOT)
+    os.execv(python, [python, "-m", module, *sys.argv[1:]])
 
 
 def programs(needed: dict[str, str]) -> None:

@@ -12,8 +12,8 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from evidence.custody.cosignature import COSIGNATURE
 from evidence.custody.note import Verifier
@@ -22,6 +22,7 @@ from evidence.digests import SM3
 from evidence.errors import NoteMalformed, TimestampInvalid
 
 GIB = 1024**3
+_STORES = ("file", "memory", "s3")
 _SIZE = re.compile(r"(\d{1,15})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
 _ORIGIN = re.compile(r"[A-Za-z0-9.\-_:]+(/[A-Za-z0-9.\-_]+)*", re.ASCII)
 
@@ -48,6 +49,7 @@ class Settings:
     store_lock_days: int  # Object Lock of an S3 store that has it; 0 is none
     store_lock_mode: Literal["GOVERNANCE", "COMPLIANCE"]
     signed_urls: bool  # bytes may come from the S3 service itself
+    store_old_url: str  # what is being moved from; empty: nothing is
     queue_url: str
     log_origin: str
     secret_key_file: Path
@@ -166,6 +168,43 @@ def _url(name: str, text: str, schemes: tuple[str, ...]) -> str:
     return text
 
 
+def _old_store(name: str, env: Mapping[str, str], store_url: str) -> str:
+    text = env.get(name) or ""
+    if not text:
+        return ""
+    if text.rstrip("/") == store_url.rstrip("/"):
+        raise ConfigurationError(
+            f"{name} is the same as ZHENGLIAN_STORE_URL. It is the store that is moved from: "
+            "leave it empty where none is."
+        )
+    if _url(name, text, _STORES).startswith("file:"):
+        # An empty one would be made, and every original be missing.
+        folder = Path(unquote(urlsplit(text).path))
+        if not (folder / "originals").is_dir():
+            raise ConfigurationError(f"{name}={text}: there is no store in {folder}.")
+    return text
+
+
+def _store(env: Mapping[str, str], data: Path) -> dict[str, Any]:
+    """What the store is, what it is moved from, and how it is locked."""
+    store_url = _url(
+        "ZHENGLIAN_STORE_URL",
+        env.get("ZHENGLIAN_STORE_URL") or (data / "store").as_uri(),
+        _STORES,
+    )
+    return {
+        "store_url": store_url,
+        "store_old_url": _old_store("ZHENGLIAN_STORE_OLD_URL", env, store_url),
+        "store_lock_days": _lock_days(
+            "ZHENGLIAN_STORE_LOCK_DAYS", env.get("ZHENGLIAN_STORE_LOCK_DAYS") or "180"
+        ),
+        "store_lock_mode": _lock_mode(
+            "ZHENGLIAN_STORE_LOCK_MODE", env.get("ZHENGLIAN_STORE_LOCK_MODE") or "governance"
+        ),
+        "signed_urls": _on("ZHENGLIAN_SIGNED_URLS", env.get("ZHENGLIAN_SIGNED_URLS") or "off"),
+    }
+
+
 def read(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings. Raises ConfigurationError."""
     env = os.environ if environ is None else environ
@@ -183,18 +222,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
             env.get("ZHENGLIAN_DATABASE_URL") or f"sqlite:///{data / 'zhenglian.db'}",
             ("sqlite", "postgresql"),
         ).replace("postgresql:", "postgresql+psycopg:", 1),
-        store_url=_url(
-            "ZHENGLIAN_STORE_URL",
-            env.get("ZHENGLIAN_STORE_URL") or (data / "store").as_uri(),
-            ("file", "memory", "s3"),
-        ),
-        store_lock_days=_lock_days(
-            "ZHENGLIAN_STORE_LOCK_DAYS", env.get("ZHENGLIAN_STORE_LOCK_DAYS") or "180"
-        ),
-        store_lock_mode=_lock_mode(
-            "ZHENGLIAN_STORE_LOCK_MODE", env.get("ZHENGLIAN_STORE_LOCK_MODE") or "governance"
-        ),
-        signed_urls=_on("ZHENGLIAN_SIGNED_URLS", env.get("ZHENGLIAN_SIGNED_URLS") or "off"),
+        **_store(env, data),
         queue_url=_url(
             "ZHENGLIAN_QUEUE_URL",
             env.get("ZHENGLIAN_QUEUE_URL") or f"sqlite:///{data / 'queue.db'}",

@@ -20,6 +20,7 @@ from evidence.base import Base
 from evidence.custody.keys import KeyFile, load_or_create, signer_of
 from evidence.custody.note import Signer
 from evidence.sqlite import prepare
+from evidence.storage.falling_through import FallingThrough
 from evidence.storage.filesystem import FilesystemStore
 from evidence.storage.memory import MemoryStore
 from evidence.storage.port import Store
@@ -82,14 +83,23 @@ def sessions() -> sessionmaker:
 
 
 def open_store(chosen: Settings) -> Store:
-    """The store that ZHENGLIAN_STORE_URL names."""
-    parts = urlsplit(chosen.store_url)
+    """The store that the settings name; while it is moved, over the one that it was."""
+    if not chosen.store_old_url:
+        return open_one_store(chosen, chosen.store_url)
+    return FallingThrough(
+        open_one_store(chosen, chosen.store_url), open_one_store(chosen, chosen.store_old_url)
+    )
+
+
+def open_one_store(chosen: Settings, url: str) -> Store:
+    """The store at `url`, and nothing behind it."""
+    parts = urlsplit(url)
     if parts.scheme == "memory":
         return MemoryStore()
     if parts.scheme == "s3":
         days = chosen.store_lock_days
         lock = Lock(days, chosen.store_lock_mode) if days else None
-        return S3Store(chosen.store_url, chosen.data / "tmp", sm3=chosen.sm3, lock=lock)
+        return S3Store(url, chosen.data / "tmp", sm3=chosen.sm3, lock=lock)
     return FilesystemStore(Path(unquote(parts.path)), sm3=chosen.sm3)
 
 

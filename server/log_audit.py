@@ -24,11 +24,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from evidence.custody.auditing import Audit, audit
-from evidence.custody.keys import load_or_create_signer
+from evidence.custody.keys import read_key, signer_of
 from evidence.custody.models import LogHead
 from evidence.errors import EvidenceError, StorageUnavailable
 from evidence.sqlite import prepare
+from evidence.storage.port import TileStore
 from server import config
+from server.config import Settings
 from server.extensions import open_store
 
 _SECONDS = 30
@@ -81,21 +83,32 @@ def from_data(data: Path | None, keys: Sequence[str], older: Sequence[str]) -> A
     engine = prepare(create_engine(settings.database_url))
     try:
         with Session(engine) as session:
-            head = session.get(LogHead, settings.log_origin)
-            if head is None:
+            found = of_database(session, settings, open_store(settings), keys, older)
+            if found is None:
                 raise Unreadable("The log has no checkpoint yet.")
-            signer = load_or_create_signer(settings.log_key_file, settings.log_origin)
-            return audit(
-                open_store(settings),
-                head.checkpoint,
-                keys or signer.verifier_keys,
-                older=older,
-                session=session,
-            )
+            return found
     except SQLAlchemyError as error:
         raise Unreadable(f"The database cannot be read: {getattr(error, 'orig', error)}") from None
     finally:
         engine.dispose()
+
+
+def of_database(
+    session: Session,
+    settings: Settings,
+    tiles: TileStore,
+    keys: Sequence[str] = (),
+    older: Sequence[str] = (),
+) -> Audit | None:
+    """Audit the log and every event's row; None where nothing was signed yet.
+
+    Raises EvidenceError where the key is not there, or has not signed the head.
+    """
+    head = session.get(LogHead, settings.log_origin)
+    if head is None:
+        return None
+    known = keys or signer_of(read_key(settings.log_key_file, settings.log_origin)).verifier_keys
+    return audit(tiles, head.checkpoint, known, older=older, session=session)
 
 
 def arguments() -> argparse.Namespace:

@@ -30,12 +30,17 @@ def alembic_config(engine: Engine | None = None) -> Config:
     return chosen
 
 
+def head() -> str:
+    """The revision that this version's tables have."""
+    return str(ScriptDirectory.from_config(alembic_config()).get_current_head())
+
+
 def pending(engine: Engine) -> str:
     """The revision that the database still lacks, or nothing."""
-    wanted = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    wanted = head()
     with engine.connect() as connection:
         present = MigrationContext.configure(connection).get_current_revision()
-    return "" if present == wanted else str(wanted)
+    return "" if present == wanted else wanted
 
 
 def upgrade(engine: Engine) -> None:

@@ -65,14 +65,14 @@ def _modules(item: pytest.Item) -> Iterator[ModuleType]:
 
 def _is_wanted(item: pytest.Item, grown_up: bool) -> bool:
     on_s3 = "s3" in getattr(getattr(item, "callspec", None), "params", {}).values()
+    needs_servers = on_s3 or "new_postgresql" in getattr(item, "fixturenames", ())
+    needs_servers |= item.get_closest_marker("grown_up") is not None
     if not grown_up:
-        # There is no S3 service on one box.
-        return not on_s3 and not item.get_closest_marker("grown_up")
+        return not needs_servers
     if item.get_closest_marker("one_box"):
         return False
     meets_a_database = _DATABASES & set(getattr(item, "fixturenames", ()))
-    marked = item.get_closest_marker("grown_up")
-    return bool(on_s3 or marked or meets_a_database or databases in _modules(item))
+    return bool(needs_servers or meets_a_database or databases in _modules(item))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

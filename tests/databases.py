@@ -114,6 +114,18 @@ def database_url(file: Path) -> str:
     return os.environ[_ADMIN].rpartition("/")[0] + f"/{name}"
 
 
+def make_database(name: str, *options: str) -> str:
+    """A new PostgreSQL database; its URL."""
+    with _administration() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} {' '.join(options)}"))
+    return os.environ[_ADMIN].rpartition("/")[0] + f"/{name}"
+
+
+def drop_database(name: str) -> None:
+    with _administration() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
 def open_database(file: Path) -> Engine:
     return prepare(create_engine(database_url(file)))
 

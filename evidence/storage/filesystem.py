@@ -212,9 +212,12 @@ class FilesystemStore:
             shutil.rmtree(folder, ignore_errors=True)
 
     def staged(self) -> Iterator[UUID]:
-        for folder in (self.root / "staging").iterdir():
+        return self._identifiers("staging")
+
+    def _identifiers(self, room: str) -> Iterator[UUID]:
+        for path in (self.root / room).iterdir():
             try:
-                yield UUID(folder.name)
+                yield UUID(path.name)
             except ValueError:
                 continue
 
@@ -328,6 +331,9 @@ class FilesystemStore:
             if names.is_sha256(path.name):
                 yield path.name
 
+    def quarantined(self) -> Iterator[UUID]:
+        return self._identifiers("quarantine")
+
     def put_derivative(self, content: bytes) -> str:
         sha256 = hashlib.sha256(content).hexdigest()
         with translated():
@@ -341,6 +347,11 @@ class FilesystemStore:
                 return (self.root / "derivatives" / sha256[:2] / sha256).read_bytes()
             except FileNotFoundError:
                 raise OriginalMissing() from None
+
+    def derivatives(self) -> Iterator[str]:
+        for path in (self.root / "derivatives").glob("??/*"):
+            if names.is_sha256(path.name):
+                yield path.name
 
     def _tile(self, path: str) -> Path:
         return self.root / "log" / names.tile(path)
@@ -357,6 +368,14 @@ class FilesystemStore:
                 return self._tile(path).read_bytes()
             except FileNotFoundError:
                 return None
+
+    def tiles(self) -> Iterator[str]:
+        top = self.root / "log"
+        for folder, _, files in os.walk(top):
+            for name in files:
+                path = (Path(folder) / name).relative_to(top).as_posix()
+                if names.is_tile(path):
+                    yield path
 
     def free_bytes(self) -> int | None:
         with translated():

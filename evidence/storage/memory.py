@@ -239,6 +239,9 @@ class MemoryStore:
     def originals(self) -> Iterator[str]:
         return iter(list(self._originals))
 
+    def quarantined(self) -> Iterator[UUID]:
+        return iter(list(self._quarantine))
+
     def put_derivative(self, content: bytes) -> str:
         sha256 = hashlib.sha256(content).hexdigest()
         self.perform("derivative", lambda: self._derivatives.setdefault(sha256, content))
@@ -250,6 +253,9 @@ class MemoryStore:
         except KeyError:
             raise OriginalMissing() from None
 
+    def derivatives(self) -> Iterator[str]:
+        return iter(list(self._derivatives))
+
     def put_tile(self, path: str, content: bytes) -> None:
         if self._tiles.get(names.tile(path), content) != content:
             raise LogForked(f"Other content stands at {path} already.")
@@ -257,6 +263,9 @@ class MemoryStore:
 
     def tile(self, path: str) -> bytes | None:
         return self._tiles.get(names.tile(path))
+
+    def tiles(self) -> Iterator[str]:
+        return iter(list(self._tiles))
 
     def free_bytes(self) -> int | None:
         return None

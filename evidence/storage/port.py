@@ -146,6 +146,9 @@ class OriginalStore(Protocol):
     ) -> Iterator[bytes]:
         """The same, of quarantined bytes."""
 
+    def quarantined(self) -> Iterator[UUID]:
+        """The exhibit of everything set aside."""
+
     def local_path(self, sha256: str) -> AbstractContextManager[Path]:
         """A local file with the original's bytes, for tools that need one; read-only."""
 
@@ -170,6 +173,9 @@ class DerivativeStore(Protocol):
     def derivative(self, sha256: str) -> bytes:
         """Raises OriginalMissing."""
 
+    def derivatives(self) -> Iterator[str]:
+        """The SHA-256 of every derivative filed."""
+
 
 class TileStore(Protocol):
     """The published log: immutable tiles and bundles under their C2SP paths."""
@@ -184,6 +190,9 @@ class TileStore(Protocol):
 
 class Store(StagingArea, OriginalStore, DerivativeStore, TileStore, Protocol):
     """What the server needs, in one place."""
+
+    def tiles(self) -> Iterator[str]:
+        """The path of every tile and bundle."""
 
     def free_bytes(self) -> int | None:
         """Room left; None where the store has no such limit."""

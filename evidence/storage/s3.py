@@ -17,7 +17,7 @@ import datetime as dt
 import hashlib
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -162,6 +162,11 @@ class S3Store(S3Staging):
             if names.is_sha256(name):
                 yield name
 
+    def quarantined(self) -> Iterator[UUID]:
+        for name in self.bucket.names("quarantine/"):
+            with suppress(ValueError):
+                yield UUID(name)
+
     def signed_url(self, sha256: str, seconds: int, media_type: str, disposition: str) -> str:
         """An address from which the service itself hands the bytes out for so long."""
         found = self._found(self._original(sha256))
@@ -192,6 +197,12 @@ class S3Store(S3Staging):
             raise OriginalMissing()
         return kept.content
 
+    def derivatives(self) -> Iterator[str]:
+        for key in self.bucket.names("derivatives/"):
+            name = key.rpartition("/")[2]
+            if names.is_sha256(name):
+                yield name
+
     def put_tile(self, path: str, content: bytes) -> None:
         if not self.bucket.put_new(f"log/{names.tile(path)}", content):
             raise LogForked(f"Other content stands at {path} already.")
@@ -199,6 +210,9 @@ class S3Store(S3Staging):
     def tile(self, path: str) -> bytes | None:
         kept = self.bucket.get(f"log/{names.tile(path)}")
         return kept.content if kept else None
+
+    def tiles(self) -> Iterator[str]:
+        yield from filter(names.is_tile, self.bucket.names("log/"))
 
     def free_bytes(self) -> int | None:
         return None

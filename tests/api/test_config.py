@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from flask import request
 
+from evidence.storage.filesystem import FilesystemStore
 from server import config, create_app
 from server.config import ConfigurationError
 from tests.live import ROOT
@@ -38,6 +39,10 @@ _VARIABLES = (
     "ZHENGLIAN_DATA",
     "ZHENGLIAN_DATABASE_URL",
     "ZHENGLIAN_STORE_URL",
+    "ZHENGLIAN_STORE_OLD_URL",
+    "ZHENGLIAN_STORE_LOCK_DAYS",
+    "ZHENGLIAN_STORE_LOCK_MODE",
+    "ZHENGLIAN_SIGNED_URLS",
     "ZHENGLIAN_QUEUE_URL",
     "ZHENGLIAN_LOG_ORIGIN",
     "ZHENGLIAN_SECRET_KEY_FILE",
@@ -91,6 +96,7 @@ def test_a_size_is_written_as_people_write_it(tmp_path: Path, text: str, size: i
         ("ZHENGLIAN_DATABASE_URL", "mysql://x"),
         ("ZHENGLIAN_DATABASE_URL", "zhenglian.db"),
         ("ZHENGLIAN_STORE_URL", "ftp://x"),
+        ("ZHENGLIAN_STORE_OLD_URL", "ftp://x"),
         ("ZHENGLIAN_QUEUE_URL", "amqp://x"),
         ("ZHENGLIAN_PROXIES", "yes"),
         ("ZHENGLIAN_PROXIES", "-1"),
@@ -104,6 +110,19 @@ def test_a_wrong_value_is_named_with_what_would_be_right(
     with pytest.raises(ConfigurationError) as refusal:
         config.read({"ZHENGLIAN_DATA": str(tmp_path), name: value})
     assert name in str(refusal.value)
+
+
+def test_a_store_is_not_moved_into_itself(tmp_path: Path) -> None:
+    url = (tmp_path / "store").as_uri()
+    given = {"ZHENGLIAN_DATA": str(tmp_path), "ZHENGLIAN_STORE_OLD_URL": f"{url}/"}
+    with pytest.raises(ConfigurationError, match="ZHENGLIAN_STORE_OLD_URL is the same"):
+        config.read(given)
+    given["ZHENGLIAN_STORE_URL"] = (tmp_path / "new").as_uri()
+    with pytest.raises(ConfigurationError, match="there is no store in"):
+        config.read(given)
+    FilesystemStore(tmp_path / "store")
+    moving = config.read(given)
+    assert moving.store_old_url == f"{url}/"
 
 
 def test_a_password_in_a_url_is_not_repeated(tmp_path: Path) -> None:

@@ -7,19 +7,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from evidence.storage.falling_through import FallingThrough
 from evidence.storage.filesystem import FilesystemStore
 from evidence.storage.memory import MemoryStore
 from evidence.storage.port import Store
 from evidence.storage.s3 import S3Store
 from tests import s3_service
 
-BACKENDS = ("memory", "filesystem", "s3")
+BACKENDS = ("memory", "filesystem", "falling through", "s3")
 
 
 def open_store(backend: str, folder: Path) -> Store:
+    if backend == "memory":
+        return MemoryStore()
     if backend == "s3":
         return S3Store(s3_service.new_place(), folder / "tmp")
-    return MemoryStore() if backend == "memory" else FilesystemStore(folder / "store")
+    if backend == "falling through":
+        return FallingThrough(FilesystemStore(folder / "store"), FilesystemStore(folder / "older"))
+    return FilesystemStore(folder / "store")
 
 
 def staged(store: Store, content: bytes, *, pieces: int = 1000) -> UUID:

@@ -139,6 +139,29 @@ def test_what_is_no_tile_is_never_a_path(store: Store, path: str) -> None:
         store.tile(path)
 
 
+def test_everything_that_is_kept_can_be_listed(store: Store) -> None:
+    assert not [*store.originals(), *store.quarantined(), *store.derivatives(), *store.tiles()]
+    digests, exhibits = {filed(store, b"one"), filed(store, b"two")}, {uuid4(), uuid4()}
+    for exhibit_id in exhibits:
+        store.quarantine(staged(store, b"doubtful"), exhibit_id)
+    posters = {store.put_derivative(b"poster"), store.put_derivative(b"another")}
+    tiles = {"tile/0/000", "tile/0/x001/234.p/7", "tile/entries/000.p/1"}
+    for path in tiles:
+        store.put_tile(path, path.encode())
+    assert sorted(store.originals()) == sorted(digests)
+    assert sorted(store.quarantined()) == sorted(exhibits)
+    assert sorted(store.derivatives()) == sorted(posters)
+    assert sorted(store.tiles()) == sorted(tiles)
+
+
+def test_what_was_set_aside_is_in_quarantine_alone(store: Store) -> None:
+    digest, exhibit_id = filed(store, b"abc"), uuid4()
+    for _ in range(2):
+        store.set_aside(digest, exhibit_id)
+    assert list(store.originals()) == []
+    assert b"".join(store.read_quarantined(exhibit_id)) == b"abc"
+
+
 def test_a_store_in_order_says_so(store: Store) -> None:
     store.check()
     assert store.free_bytes() is None or store.free_bytes() > 0
