@@ -231,6 +231,9 @@ class MemoryStore:
             file.flush()
             yield Path(file.name)
 
+    def local_name(self, sha256: str) -> str | None:
+        return None
+
     def originals(self) -> Iterator[str]:
         return iter(list(self._originals))
 
