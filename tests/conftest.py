@@ -21,6 +21,7 @@ from evidence.base import Base
 from evidence.sqlite import prepare
 from evidence.storage.memory import MemoryStore
 from tests.bureau import app, as_role, bureau, bureau_template, client
+from tests.front import front, own_front
 from tests.live import live_server, own_server
 
 __all__ = [
@@ -29,7 +30,9 @@ __all__ = [
     "bureau",
     "bureau_template",
     "client",
+    "front",
     "live_server",
+    "own_front",
     "own_server",
 ]
 

@@ -122,10 +122,17 @@ class LiveServer:
             total += sum(int(line.split()[1]) for line in lines if line.startswith(figure)) * 1024
         return total
 
+    def runs(self, name: str) -> bool:
+        """Whether `web`, `worker` or another was started and has not ended."""
+        return name in self._running and self._running[name].poll() is None
+
     def _start(self, name: str, *command: str) -> None:
+        self._start_program(name, sys.executable, *command)
+
+    def _start_program(self, name: str, *command: str) -> None:
         with (self.data.parent / f"{name}.out").open("ab") as out:
             self._running[name] = subprocess.Popen(
-                [sys.executable, *command],
+                command,
                 cwd=ROOT,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
@@ -147,11 +154,11 @@ class LiveServer:
             process.wait()
             raise
 
-    def _until_it_answers(self, path: str) -> None:
+    def _until_it_answers(self, path: str, url: str = "") -> None:
         until = time.monotonic() + READY_SECONDS
         while True:
             try:
-                with urllib.request.urlopen(self.url + path, timeout=5):
+                with urllib.request.urlopen((url or self.url) + path, timeout=5):
                     return
             except urllib.error.HTTPError as error:
                 lacks = error.read().decode(errors="replace")
