@@ -143,28 +143,15 @@ class Front(LiveServer):
         return [json.loads(line) for line in (self.folder / "access.log").read_text().splitlines()]
 
 
-class TusThrough(Tus):
-    """A tus client that comes through nginx, over TLS."""
-
-    def __init__(self, front: Front, token: str | None = "") -> None:
-        super().__init__(front, token)
-        self._tls = front.tls
-
-    def connect(self, port: int | None = None) -> http.client.HTTPConnection:
-        return http.client.HTTPSConnection(
-            str(self.address.hostname), port or self.address.port, timeout=30, context=self._tls
-        )
-
-
 class TusPast(Tus):
-    """The same client at one web process itself, past nginx."""
+    """A tus client at one web process itself, past nginx."""
 
     def __init__(self, front: Front, number: int, token: str | None = "") -> None:
         super().__init__(front, token)
         self._port = front.webs[number]
 
     def connect(self, port: int | None = None) -> http.client.HTTPConnection:
-        return super().connect(self._port)
+        return http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -45,6 +46,7 @@ class LiveServer:
 
     def __init__(self, bureau: Bureau, environ: Mapping[str, str] | None = None) -> None:
         self.bureau = bureau
+        self.tls: ssl.SSLContext | None = None  # what a client trusts, where it speaks TLS
         self.port = free_port()
         self._environ = {**os.environ, "ZHENGLIAN_DATA": str(bureau.data), **(environ or {})}
         self._running: dict[str, subprocess.Popen[bytes]] = {}

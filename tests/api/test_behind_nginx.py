@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.api.tus import Answer, metadata
-from tests.front import Front, TusPast, TusThrough
+from tests.api.tus import Answer, Tus, metadata
+from tests.front import Front, TusPast
 from tests.live import ROOT
 
 VIDEO = ROOT / "tests" / "golden" / "media" / "max-heromode.mp4"
@@ -39,7 +39,7 @@ class Kept:
 
 
 def bring(front: Front, content: bytes, claim: str = "") -> Kept:
-    station = TusThrough(front)
+    station = Tus(front)
     sha256 = hashlib.sha256(content).hexdigest()
     claims = metadata(filename="现场.mp4", sha256=claim or sha256)
     where = station.create(len(content), {"Upload-Metadata": claims})
@@ -55,8 +55,8 @@ def kept(front: Front) -> Kept:
 
 
 @pytest.fixture
-def supervisor(front: Front) -> TusThrough:
-    return TusThrough(front, front.tokens["supervisor"])
+def supervisor(front: Front) -> Tus:
+    return Tus(front, front.tokens["supervisor"])
 
 
 @pytest.fixture
@@ -64,12 +64,12 @@ def past(front: Front) -> TusPast:
     return TusPast(front, 0, front.tokens["supervisor"])
 
 
-def get(who: TusThrough | TusPast, kept: Kept, query: str = "", **headers: str) -> Answer:
+def get(who: Tus, kept: Kept, query: str = "", **headers: str) -> Answer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return who.ask("GET", f"{kept.path}/original{query}", dict(named))
 
 
-def events(who: TusThrough | TusPast, kept: Kept, kind: str) -> int:
+def events(who: Tus, kept: Kept, kind: str) -> int:
     told = who.ask("GET", f"{kept.path}/custody").json
     return sum(event["kind"] == kind for event in told["events"])
 
@@ -78,7 +78,7 @@ def events(who: TusThrough | TusPast, kept: Kept, kind: str) -> int:
 
 
 def test_a_download_is_whole_and_carries_our_words_not_those_of_the_file(
-    supervisor: TusThrough, kept: Kept
+    supervisor: Tus, kept: Kept
 ) -> None:
     before = events(supervisor, kept, "exhibit:downloaded")
     answer = get(supervisor, kept)
@@ -94,7 +94,7 @@ def test_a_download_is_whole_and_carries_our_words_not_those_of_the_file(
 
 
 def test_nothing_that_a_web_process_says_itself_is_lost_in_nginx(
-    supervisor: TusThrough, kept: Kept
+    supervisor: Tus, kept: Kept
 ) -> None:
     # With If-Match the bytes come from the web process.
     ours, theirs = get(supervisor, kept, If_Match="*"), get(supervisor, kept)
@@ -121,7 +121,7 @@ RANGES = [
 
 @pytest.mark.parametrize(("asked", "first", "end"), RANGES)
 def test_a_stretch_is_that_stretch(
-    supervisor: TusThrough, past: TusPast, kept: Kept, asked: str, first: int, end: int | None
+    supervisor: Tus, past: TusPast, kept: Kept, asked: str, first: int, end: int | None
 ) -> None:
     theirs, ours = get(supervisor, kept, Range=asked), get(past, kept, Range=asked)
     assert (theirs.status, ours.status) == (206, 206)
@@ -136,7 +136,7 @@ def test_a_stretch_is_that_stretch(
     ["bytes=5-2", "bytes=0-1,5-6", "lines=1-2", "bytes=-", "bytes=a-", "bytes=0-" + "9" * 30],
 )
 def test_a_range_that_counts_for_nothing_gets_everything(
-    supervisor: TusThrough, kept: Kept, asked: str
+    supervisor: Tus, kept: Kept, asked: str
 ) -> None:
     answer = get(supervisor, kept, Range=asked)
     assert (answer.status, answer.body == kept.content) == (200, True)
@@ -144,7 +144,7 @@ def test_a_range_that_counts_for_nothing_gets_everything(
 
 @pytest.mark.parametrize("asked", ["bytes=3000017-", "bytes=99999999-", "bytes=-0"])
 def test_a_stretch_beyond_the_end_is_refused_by_us_and_is_no_event(
-    supervisor: TusThrough, kept: Kept, asked: str
+    supervisor: Tus, kept: Kept, asked: str
 ) -> None:
     before = events(supervisor, kept, "exhibit:downloaded")
     answer = get(supervisor, kept, Range=asked)
@@ -157,7 +157,7 @@ def test_a_stretch_beyond_the_end_is_refused_by_us_and_is_no_event(
     "other", ['"other"', "Tue, 24 Nov 2026 00:00:00 GMT", 'W/"x"', "Thu, 01 Jan 1970 00:00:00 GMT"]
 )
 def test_if_range_goes_on_with_our_tag_and_begins_anew_with_any_other(
-    supervisor: TusThrough, kept: Kept, other: str
+    supervisor: Tus, kept: Kept, other: str
 ) -> None:
     same = get(supervisor, kept, Range="bytes=7-16", If_Range=kept.etag)
     assert (same.status, same.body) == (206, kept.content[7:17])
@@ -166,7 +166,7 @@ def test_if_range_goes_on_with_our_tag_and_begins_anew_with_any_other(
 
 
 def test_bytes_that_the_client_has_are_not_sent_whatever_the_files_time(
-    supervisor: TusThrough, kept: Kept
+    supervisor: Tus, kept: Kept
 ) -> None:
     before = events(supervisor, kept, "exhibit:downloaded")
     for tag in (kept.etag, f"W/{kept.etag}", "*"):
@@ -183,13 +183,13 @@ def test_bytes_that_the_client_has_are_not_sent_whatever_the_files_time(
     [("If_Match", '"other"'), ("If_Unmodified_Since", "Thu, 01 Jan 1970 00:00:00 GMT")],
 )
 def test_what_we_do_not_judge_nginx_does_not_judge_either(
-    supervisor: TusThrough, kept: Kept, name: str, value: str
+    supervisor: Tus, kept: Kept, name: str, value: str
 ) -> None:
     answer = get(supervisor, kept, **{name: value})
     assert (answer.status, answer.body == kept.content) == (200, True)
 
 
-def test_a_head_tells_the_length_and_is_no_event(supervisor: TusThrough, kept: Kept) -> None:
+def test_a_head_tells_the_length_and_is_no_event(supervisor: Tus, kept: Kept) -> None:
     before = events(supervisor, kept, "exhibit:downloaded")
     answer = supervisor.ask("HEAD", f"{kept.path}/original")
     assert (answer.status, answer.body) == (200, b"")
@@ -197,14 +197,14 @@ def test_a_head_tells_the_length_and_is_no_event(supervisor: TusThrough, kept: K
     assert events(supervisor, kept, "exhibit:downloaded") == before
 
 
-def test_an_empty_original_comes_through(front: Front, supervisor: TusThrough) -> None:
+def test_an_empty_original_comes_through(front: Front, supervisor: Tus) -> None:
     kept = bring(front, b"")
     answer = get(supervisor, kept)
     assert (answer.status, answer.body, answer.headers["ETag"]) == (200, b"", kept.etag)
 
 
 def test_quarantined_bytes_come_from_us_and_not_from_the_originals(
-    front: Front, supervisor: TusThrough
+    front: Front, supervisor: Tus
 ) -> None:
     kept = bring(front, b"not what was claimed", claim="ab" * 32)
     answer = get(supervisor, kept, Range="bytes=4-")
@@ -213,7 +213,7 @@ def test_quarantined_bytes_come_from_us_and_not_from_the_originals(
 
 
 def test_an_original_that_was_cut_on_the_disk_is_not_served_and_is_no_event(
-    front: Front, supervisor: TusThrough
+    front: Front, supervisor: Tus
 ) -> None:
     kept = bring(front, b"to be cut short")
     path = front.originals.parent / kept.way[1:]
@@ -227,7 +227,7 @@ def test_an_original_that_was_cut_on_the_disk_is_not_served_and_is_no_event(
 
 
 def test_the_file_is_there_for_nobody_who_asks_for_it_himself(
-    front: Front, supervisor: TusThrough, kept: Kept
+    front: Front, supervisor: Tus, kept: Kept
 ) -> None:
     assert (front.originals.parent / kept.way[1:]).read_bytes() == kept.content
     for way in (
@@ -242,13 +242,13 @@ def test_the_file_is_there_for_nobody_who_asks_for_it_himself(
 
 
 def test_who_may_not_have_the_bytes_does_not_get_them(front: Front, kept: Kept) -> None:
-    assert get(TusThrough(front, None), kept).status == 401
-    assert get(TusThrough(front, front.tokens["auditor"]), kept).status == 403
-    assert get(TusThrough(front, front.tokens["street_officer"]), kept).status in (403, 404)
+    assert get(Tus(front, None), kept).status == 401
+    assert get(Tus(front, front.tokens["auditor"]), kept).status == 403
+    assert get(Tus(front, front.tokens["street_officer"]), kept).status in (403, 404)
 
 
 def test_the_way_to_the_file_is_told_to_no_client(
-    supervisor: TusThrough, past: TusPast, kept: Kept
+    supervisor: Tus, past: TusPast, kept: Kept
 ) -> None:
     for answer in (
         get(supervisor, kept),
@@ -270,11 +270,11 @@ def test_only_a_proxy_that_asks_is_told_the_way(past: TusPast, kept: Kept) -> No
     assert events(past, kept, "exhibit:downloaded") == before + 1
 
 
-def test_figures_are_not_for_those_outside(supervisor: TusThrough) -> None:
+def test_figures_are_not_for_those_outside(supervisor: Tus) -> None:
     assert supervisor.ask("GET", "/metrics").status == 404
 
 
-def test_a_client_cannot_say_that_it_is_somebody_else(front: Front, supervisor: TusThrough) -> None:
+def test_a_client_cannot_say_that_it_is_somebody_else(front: Front, supervisor: Tus) -> None:
     claims: dict[str, str | None] = {
         "X-Forwarded-For": "10.1.2.3",
         "Forwarded": "for=10.1.2.3;proto=http",
@@ -288,7 +288,7 @@ def test_a_client_cannot_say_that_it_is_somebody_else(front: Front, supervisor: 
     )
 
 
-def test_a_path_stands_in_nginxs_log_and_no_query(front: Front, supervisor: TusThrough) -> None:
+def test_a_path_stands_in_nginxs_log_and_no_query(front: Front, supervisor: Tus) -> None:
     supervisor.ask("GET", "/api/v1/exhibits?text=secretword")
     assert "secretword" not in (front.folder / "access.log").read_text()
     assert front.log()[-1]["path"] == "/api/v1/exhibits"
@@ -301,7 +301,7 @@ def test_the_first_byte_of_a_recording_is_there_before_anybody_waits(
     front: Front, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = bring(front, VIDEO.read_bytes())
-    officer = TusThrough(front, front.tokens["leader"])
+    officer = Tus(front, front.tokens["leader"])
     until = time.monotonic() + 30
     while officer.ask("GET", kept.path).json["media"]["state"] == "pending":
         assert time.monotonic() < until
@@ -317,7 +317,7 @@ def test_the_first_byte_of_a_recording_is_there_before_anybody_waits(
         took.append(time.perf_counter() - began)
         assert (answer.status, first + answer.read()) == (206, kept.content[start:])
     connection.close()
-    assert events(TusThrough(front, front.tokens["supervisor"]), kept, "exhibit:played") == 1
+    assert events(Tus(front, front.tokens["supervisor"]), kept, "exhibit:played") == 1
     with capsys.disabled():
         told = f"median {statistics.median(took) * 1000:.0f} ms, longest {max(took) * 1000:.0f} ms"
         print(f"\nfirst byte of a recording through nginx: {told}")
