@@ -135,8 +135,8 @@ class Front(LiveServer):
 
     def web_log(self) -> list[dict[str, Any]]:
         """The web processes' lines so far."""
-        lines = (self.data / "logs" / "web.log").read_text().splitlines()
-        return [json.loads(line) for line in lines]
+        files = [self.data / "logs" / f"web-{port}.log" for port in self.webs]
+        return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
     def log(self) -> list[dict[str, Any]]:
         """nginx's lines so far."""
