@@ -76,7 +76,9 @@ def become(module: str) -> NoReturn:
 
 def programs(needed: dict[str, str]) -> None:
     """See that each program is there, from the Debian package named; install it where we may."""
-    missing = sorted({package for name, package in needed.items() if not shutil.which(name)})
+    # Servers stand where not everybody looks.
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
+    missing = sorted({p for name, p in needed.items() if not shutil.which(name, path=path)})
     if missing:
         packages(missing)
 

@@ -22,12 +22,15 @@ HEADER = "X-Request-Id"
 _FILE_BYTES = 10 * 1024 * 1024
 
 
-def write_to(data: Path) -> None:
-    """Keep the lines in DATA/logs/web.log, five files of 10 MiB; for the web process alone."""
+def write_to(data: Path, port: int) -> None:
+    """Keep the lines in DATA/logs/web-PORT.log, five files of 10 MiB.
+
+    Each web process has its own: two that turn one file over lose each other's lines.
+    """
     folder = data / "logs"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     handler = RotatingFileHandler(
-        folder / "web.log", maxBytes=_FILE_BYTES, backupCount=4, encoding="utf-8"
+        folder / f"web-{port}.log", maxBytes=_FILE_BYTES, backupCount=4, encoding="utf-8"
     )
     handler.setFormatter(logging.Formatter("%(message)s"))
     log.addHandler(handler)

@@ -8,6 +8,7 @@ from there, with its reader's count kept right, so that the connection can be us
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,23 +20,26 @@ from werkzeug.wsgi import get_input_stream
 PIECE = 256 * 1024
 # A connection on which nothing comes for so long has ended.
 SILENT_SECONDS = 30.0
+# What still comes of a body that was answered before its end is read for so long.
+LINGER_SECONDS = 2.0
 
 
 class Body:
     """Pieces of at most PIECE bytes, each valid until the next is asked for.
 
-    `cut` tells afterwards that it ended before its end.
+    `cut` tells afterwards that it ended before its end, or brought nothing for `silent` seconds.
     """
 
-    def __init__(self, environ: dict[str, Any]) -> None:
+    def __init__(self, environ: dict[str, Any], silent: float = SILENT_SECONDS) -> None:
         self._environ = environ
+        self._silent = silent
         self.cut = False
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
         connection = self._environ.get("gunicorn.socket")
         reader = getattr(self._environ["wsgi.input"], "reader", None)
         if isinstance(connection, socket.socket):
-            connection.settimeout(SILENT_SECONDS)
+            connection.settimeout(self._silent)
         try:
             if isinstance(connection, socket.socket) and isinstance(reader, LengthReader):
                 yield from self._from_socket(connection, reader)
@@ -73,3 +77,15 @@ class Body:
             if isinstance(reader, ChunkedReader) and (rest := reader.buf.getvalue()):
                 yield rest
             raise
+
+
+def let_go(environ: dict[str, Any]) -> None:
+    """Read and forget the rest of a body, once its answer is sent.
+
+    A connection that is closed with bytes unread is reset, and the answer may go with them: a
+    proxy that is still sending would make 502 of our refusal.
+    """
+    until = time.monotonic() + LINGER_SECONDS
+    for _ in Body(environ, LINGER_SECONDS):
+        if time.monotonic() > until:
+            return

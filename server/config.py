@@ -24,6 +24,7 @@ from evidence.errors import NoteMalformed, TimestampInvalid
 GIB = 1024**3
 _STORES = ("file", "memory", "s3")
 _SIZE = re.compile(r"(\d{1,15})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
+_PREFIX = re.compile(r"(/[A-Za-z0-9\-_]+)+/", re.ASCII)
 _ORIGIN = re.compile(r"[A-Za-z0-9.\-_:]+(/[A-Za-z0-9.\-_]+)*", re.ASCII)
 
 
@@ -63,6 +64,7 @@ class Settings:
     authorities: tuple[Peer, ...]  # they stamp it with the time
     stamp_every: dt.timedelta
     proxies: int  # how many of our own stand before us and speak for their clients
+    accel: str  # the prefix under which they serve originals from our disk; empty: they don't
 
     @property
     def log_key_file(self) -> Path:
@@ -81,6 +83,16 @@ def _count(name: str, text: str) -> int:
     if not re.fullmatch("[0-9]", text.strip(), re.ASCII):
         raise ConfigurationError(f"{name}={text!r} is not a number from 0 to 9.")
     return int(text)
+
+
+def _accel(name: str, text: str, proxies: int) -> str:
+    if text and not _PREFIX.fullmatch(text):
+        raise ConfigurationError(f"{name}={text!r} is not a path between slashes: /originals/.")
+    if text and not proxies:
+        raise ConfigurationError(
+            f"{name} is for a proxy in front. Say ZHENGLIAN_PROXIES=1 too, or leave {name} empty."
+        )
+    return text
 
 
 def _days(name: str, text: str) -> dt.timedelta:
@@ -247,7 +259,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         stamp_every=_minutes(
             "ZHENGLIAN_TIMESTAMP_MINUTES", env.get("ZHENGLIAN_TIMESTAMP_MINUTES") or "60"
         ),
-        proxies=_count("ZHENGLIAN_PROXIES", env.get("ZHENGLIAN_PROXIES") or "0"),
+        proxies=(proxies := _count("ZHENGLIAN_PROXIES", env.get("ZHENGLIAN_PROXIES") or "0")),
+        accel=_accel("ZHENGLIAN_ACCEL", env.get("ZHENGLIAN_ACCEL") or "", proxies),
     )
 
 

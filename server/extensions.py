@@ -112,3 +112,5 @@ def init(app: Flask, chosen: Settings) -> None:
     db.init_app(app)
     with app.app_context():
         prepare(db.engine)
+        # What was asked with stays out of errors, and so out of the log.
+        db.engine.hide_parameters = True

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import gc
+import logging
 import os
 import sys
 
 from gunicorn.app.base import BaseApplication
 
-from server import config
+from server import config, logs
 from server.config import ConfigurationError
 
 THREADS = 48
@@ -22,8 +23,8 @@ THREADS = 48
 class Web(BaseApplication):
     """gunicorn, configured from here."""
 
-    def __init__(self, options: dict[str, object]) -> None:
-        self._chosen = options
+    def __init__(self, options: dict[str, object], port: int) -> None:
+        self._chosen, self._port = options, port
         super().__init__()
 
     def load_config(self) -> None:
@@ -34,7 +35,7 @@ class Web(BaseApplication):
         # Only the process that answers loads the application; the one that watches stays small.
         from server import access_log, create_app
 
-        access_log.write_to(config.read().data)
+        access_log.write_to(config.read().data, self._port)
         app = create_app()
         # What stands now stays: without this, every full collection walks through it, 30 ms that
         # some request waits for.
@@ -59,6 +60,7 @@ def options(host: str, port: int) -> dict[str, object]:
         "proc_name": "zhenglian-web",
         "loglevel": "warning",
         "accesslog": None,
+        "logger_class": logs.WebLogger,
         "limit_request_field_size": 16380,
         "control_socket_disable": True,
         # Who speaks for a client is ZHENGLIAN_PROXIES' business, not gunicorn's.
@@ -77,7 +79,8 @@ def main() -> int:
         settings = config.read()
         config.prepare_data(settings)
         config.secret_key(settings)
-        Web(options(chosen.host, chosen.port)).run()
+        logs.begin(logging.WARNING)
+        Web(options(chosen.host, chosen.port), chosen.port).run()
     except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2

@@ -21,7 +21,7 @@ from huey.consumer import Consumer
 
 from evidence.custody.sequencer import BATCH, Sequencer
 from evidence.errors import LogForked
-from server import config, create_app, jobs, vouching
+from server import config, create_app, jobs, logs, vouching
 from server.config import ConfigurationError
 from server.extensions import log_key, sessions, signer, store
 from server.rereading import GivenUp, Rereading
@@ -130,7 +130,7 @@ class Worker:
 def main(make: Callable[[Flask], Worker] = Worker) -> int:
     """Run the worker that `make` makes until a signal ends it."""
     os.umask(config.UMASK)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.begin(logging.INFO)
     for noisy in ("huey", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:

@@ -22,6 +22,7 @@ from evidence.base import Base
 from evidence.storage.memory import MemoryStore
 from tests import databases, queues, s3_service
 from tests.bureau import app, as_role, bureau, bureau_template, client
+from tests.front import front, own_front
 from tests.live import live_server, own_server
 
 __all__ = [
@@ -30,7 +31,9 @@ __all__ = [
     "bureau",
     "bureau_template",
     "client",
+    "front",
     "live_server",
+    "own_front",
     "own_server",
 ]
 

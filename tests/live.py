@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -44,6 +45,7 @@ class LiveServer:
 
     def __init__(self, bureau: Bureau, environ: Mapping[str, str] | None = None) -> None:
         self.bureau = bureau
+        self.tls: ssl.SSLContext | None = None  # what a client trusts, where it speaks TLS
         self.port = free_port()
         served = {
             name: bureau.environ[name] for name in ("ZHENGLIAN_DATA", "ZHENGLIAN_DATABASE_URL")
@@ -137,10 +139,17 @@ class LiveServer:
             total += sum(int(line.split()[1]) for line in lines if line.startswith(figure)) * 1024
         return total
 
+    def runs(self, name: str) -> bool:
+        """Whether `web`, `worker` or another was started and has not ended."""
+        return name in self._running and self._running[name].poll() is None
+
     def _start(self, name: str, *command: str) -> None:
+        self._start_program(name, sys.executable, *command)
+
+    def _start_program(self, name: str, *command: str) -> None:
         with (self.data.parent / f"{name}.out").open("ab") as out:
             self._running[name] = subprocess.Popen(
-                [sys.executable, *command],
+                command,
                 cwd=ROOT,
                 env=self.environ,
                 stdin=subprocess.DEVNULL,
@@ -162,11 +171,11 @@ class LiveServer:
             process.wait()
             raise
 
-    def _until_it_answers(self, path: str) -> None:
+    def _until_it_answers(self, path: str, url: str = "") -> None:
         until = time.monotonic() + READY_SECONDS
         while True:
             try:
-                with urllib.request.urlopen(self.url + path, timeout=5):
+                with urllib.request.urlopen((url or self.url) + path, timeout=5):
                     return
             except urllib.error.HTTPError as error:
                 lacks = error.read().decode(errors="replace")

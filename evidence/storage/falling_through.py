@@ -115,6 +115,9 @@ class FallingThrough:
 
         return self._first(there)
 
+    def local_name(self, sha256: str) -> str | None:
+        return None  # a proxy knows one folder, and the bytes may be in another
+
     def signed_url(
         self, sha256: str, seconds: int, media_type: str, disposition: str
     ) -> str | None:

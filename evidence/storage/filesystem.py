@@ -14,7 +14,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -30,7 +30,7 @@ from evidence.errors import (
 from evidence.storage import journal, names
 from evidence.storage.durable import adopt, make_folder, place, sync_folder, translated
 from evidence.storage.port import ReadBack, StagingWriter
-from evidence.storage.read_back import PIECE, RunningReadBacks
+from evidence.storage.read_back import PIECE, Area, RunningReadBacks
 from evidence.storage.staging import SILENT_SECONDS, FileWriter, filed, lock
 
 # Kept free for the database, the queue and the log: a full disk must still take the events.
@@ -39,6 +39,8 @@ MARGIN_BYTES = 256 * 1024 * 1024
 PATIENCE_SECONDS = 2.0
 # What is reserved at a time for an upload that does not say its length.
 STEP_BYTES = 64 * 1024 * 1024
+# A proxy in the folder's group may read originals, and nothing else of the store.
+SHARED = 0o750
 
 
 class FilesystemStore:
@@ -50,8 +52,9 @@ class FilesystemStore:
         self._guard = threading.Lock()
         self._running = RunningReadBacks(sm3=sm3)
         with translated():
-            for name in ("staging", "originals", "quarantine", "derivatives", "log"):
+            for name in ("staging", "quarantine", "derivatives", "log"):
                 make_folder(root / name)
+            make_folder(root / "originals", SHARED)
 
     def _staging(self, upload_id: UUID) -> Path:
         return self.root / "staging" / str(upload_id)
@@ -61,6 +64,18 @@ class FilesystemStore:
             return journal.parse((self._staging(upload_id) / "journal").read_bytes())
         except FileNotFoundError:
             raise UploadGone() from None
+
+    def _area(self, upload_id: UUID) -> Area:
+        """Which area of that name it is: another process may have removed it and made a new one.
+
+        Raises UploadGone.
+        """
+        try:
+            # Its names change only when it is made and when it is removed.
+            found = self._staging(upload_id).stat()
+        except FileNotFoundError:
+            raise UploadGone() from None
+        return upload_id, found.st_ino, found.st_mtime_ns
 
     def create(self, upload_id: UUID, length: int | None) -> None:
         folder = self._staging(upload_id)
@@ -125,9 +140,10 @@ class FilesystemStore:
     def writer(self, upload_id: UUID, *, hold: bool = False) -> Iterator[StagingWriter]:
         self._take_over(upload_id)
         with translated():
+            area = self._area(upload_id)
             writer = FileWriter(
                 self._staging(upload_id),
-                lambda offset: self._running.up_to(upload_id, offset),
+                lambda offset: self._running.up_to(area, offset),
                 self._reserve_on,
                 hold=hold,
             )
@@ -183,7 +199,7 @@ class FilesystemStore:
     def read_back(self, upload_id: UUID) -> ReadBack:
         with translated():
             segments = self._segments(upload_id)
-            running = self._running.within(upload_id, journal.end(segments))
+            running = self._running.within(self._area(upload_id), journal.end(segments))
             try:
                 handle = os.open(self._staging(upload_id) / "data", os.O_RDONLY)
             except FileNotFoundError:
@@ -197,10 +213,12 @@ class FilesystemStore:
 
     def unread(self, upload_id: UUID) -> int:
         end = self.offset(upload_id)
-        return end - self._running.within(upload_id, end).covered
+        with translated():
+            return end - self._running.within(self._area(upload_id), end).covered
 
     def remove(self, upload_id: UUID) -> None:
-        self._running.forget(upload_id)
+        with suppress(UploadGone), translated():
+            self._running.forget(self._area(upload_id))
         with self._guard:
             holder = self._writers.get(upload_id)
         if holder is not None:
@@ -231,7 +249,9 @@ class FilesystemStore:
             if size != read_back.size:
                 raise FixityMismatch("The staging area is not the one that was read back.")
             self._finish(data, size)
-            adopt(self._staging(upload_id) / "data", self._original(read_back.sha256.hex))
+            original = self._original(read_back.sha256.hex)
+            make_folder(original.parent, SHARED)
+            adopt(self._staging(upload_id) / "data", original)
 
     def quarantine(self, upload_id: UUID, exhibit_id: UUID) -> None:
         with self._locked(upload_id) as data:
@@ -325,6 +345,9 @@ class FilesystemStore:
         self, sha256: str, seconds: int, media_type: str, disposition: str
     ) -> str | None:
         return None
+
+    def local_name(self, sha256: str) -> str | None:
+        return self._original(sha256).relative_to(self.root / "originals").as_posix()
 
     def originals(self) -> Iterator[str]:
         for path in (self.root / "originals").glob("??/??/*"):

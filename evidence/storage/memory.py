@@ -236,6 +236,9 @@ class MemoryStore:
     ) -> str | None:
         return None
 
+    def local_name(self, sha256: str) -> str | None:
+        return None
+
     def originals(self) -> Iterator[str]:
         return iter(list(self._originals))
 

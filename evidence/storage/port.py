@@ -160,6 +160,12 @@ class OriginalStore(Protocol):
         None where there is no service. Raises OriginalMissing.
         """
 
+    def local_name(self, sha256: str) -> str | None:
+        """Where a proxy that may read the folder of the originals finds one, below that folder.
+
+        None where originals are no local files. Says nothing of whether it is there.
+        """
+
     def originals(self) -> Iterator[str]:
         """The SHA-256 of every original filed."""
 

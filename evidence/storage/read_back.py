@@ -20,6 +20,9 @@ from evidence.errors import OriginalMissing
 from evidence.storage.port import ReadBack
 
 PIECE = 1024 * 1024
+Area = tuple[
+    UUID, int, int
+]  # an upload's staging area, not to be taken for a later one of its name
 _KEPT = 1024
 # SM3 takes as long as all the rest: each piece's while the next piece is read and compared.
 _beside = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="sm3")
@@ -133,31 +136,31 @@ class RunningReadBacks:
     def __init__(self, *, sm3: bool = False) -> None:
         self._sm3 = sm3
         self._lock = threading.Lock()
-        self._running: OrderedDict[UUID, RunningReadBack] = OrderedDict()
+        self._running: OrderedDict[Area, RunningReadBack] = OrderedDict()
 
-    def up_to(self, upload_id: UUID, offset: int) -> RunningReadBack | None:
+    def up_to(self, area: Area, offset: int) -> RunningReadBack | None:
         """The one that covers exactly [0, offset), or none; at 0 a new one."""
         with self._lock:
-            found = self._running.get(upload_id)
+            found = self._running.get(area)
             if offset == 0:
-                found = self._running[upload_id] = RunningReadBack(sm3=self._sm3)
+                found = self._running[area] = RunningReadBack(sm3=self._sm3)
             if found is None or found.covered != offset or found.broken:
                 return None
-            self._running.move_to_end(upload_id)
+            self._running.move_to_end(area)
             while len(self._running) > _KEPT:
                 self._running.popitem(last=False)
             return found
 
-    def within(self, upload_id: UUID, offset: int) -> RunningReadBack:
+    def within(self, area: Area, offset: int) -> RunningReadBack:
         """A copy to go on from: of what is covered within the journal, or of nothing."""
         with self._lock:
-            found = self._running.get(upload_id)
+            found = self._running.get(area)
         if found is not None:
             twin = found.copy()
             if not twin.broken and twin.covered <= offset:
                 return twin
         return RunningReadBack(sm3=self._sm3)
 
-    def forget(self, upload_id: UUID) -> None:
+    def forget(self, area: Area) -> None:
         with self._lock:
-            self._running.pop(upload_id, None)
+            self._running.pop(area, None)

@@ -156,6 +156,9 @@ class S3Store(S3Staging):
                 file.flush()
             yield Path(file.name)
 
+    def local_name(self, sha256: str) -> str | None:
+        return None
+
     def originals(self) -> Iterator[str]:
         for key in self.bucket.names("originals/"):
             name = key.rpartition("/")[2]

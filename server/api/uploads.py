@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import time
+from functools import partial
 from uuid import UUID
 
 from flask import Blueprint, Response, jsonify, request
@@ -22,7 +23,7 @@ from evidence.uploads.models import Upload, UploadState
 from schemas.uploads import UploadResponse
 from server import intake, tus
 from server.accounts.current import current_actor
-from server.body import Body
+from server.body import Body, let_go
 from server.extensions import db
 
 blp = Blueprint("uploads", __name__, url_prefix="/api/v1/uploads")
@@ -34,6 +35,12 @@ _OPEN = (UploadState.RECEIVING, UploadState.SEALING)
 
 blp.before_request(tus.other_version)
 blp.after_request(tus.sign)
+
+
+@blp.after_request
+def _let_the_rest_go(response: Response) -> Response:
+    response.call_on_close(partial(let_go, request.environ))
+    return response
 
 
 @blp.record_once

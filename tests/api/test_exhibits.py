@@ -227,6 +227,13 @@ def test_bytes_the_client_has_are_not_sent_again_and_are_no_event(office: Office
     assert office.kinds(exhibit) == ["exhibit:sealed"]
 
 
+def test_bytes_that_a_client_wants_only_if_it_has_none_are_not_sent(office: Office) -> None:
+    exhibit = office.exhibit(BYTES)
+    answer = office.client("handler").get(_original(exhibit), headers={"If-None-Match": "*"})
+    assert (answer.status_code, answer.data) == (304, b"")
+    assert office.kinds(exhibit) == ["exhibit:sealed"]
+
+
 def test_a_head_tells_the_length_and_is_no_event(office: Office) -> None:
     exhibit = office.exhibit(BYTES)
     answer = office.client("handler").head(_original(exhibit))

@@ -8,7 +8,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -191,7 +190,7 @@ def test_a_line_says_who_asked_for_what_and_no_secret(
 ) -> None:
     token = live_server.tokens["handler"]
     identifier = ask(f"/api/v1/exhibits?token={token}", {"Authorization": f"Bearer {token}"})
-    text = Path(live_server.data / "logs" / "web.log").read_text()
+    text = (live_server.data / "logs" / f"web-{live_server.port}.log").read_text()
     line = next(json.loads(part) for part in text.splitlines() if identifier in part)
     assert line["path"] == "/api/v1/exhibits"
     assert line["actor"] == str(live_server.bureau.officers["handler"])
@@ -205,6 +204,6 @@ def test_a_forged_line_and_a_chosen_identifier_do_not_get_in(
 ) -> None:
     identifier = ask("/nowhere%0a%7B%22actor%22:%22forged%22%7D", {"X-Request-Id": "chosen"})
     assert identifier != "chosen"
-    text = Path(live_server.data / "logs" / "web.log").read_text()
+    text = (live_server.data / "logs" / f"web-{live_server.port}.log").read_text()
     assert all(json.loads(line)["request"] != "chosen" for line in text.splitlines())
     assert not any(line.startswith('{"actor"') for line in text.splitlines())

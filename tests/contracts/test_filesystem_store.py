@@ -15,7 +15,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from evidence.digests import SEGMENT_BYTES
-from evidence.errors import OriginalMissing, StorageFull, StorageUnavailable, UploadLeased
+from evidence.errors import (
+    InvalidInput,
+    OriginalMissing,
+    StorageFull,
+    StorageUnavailable,
+    UploadLeased,
+)
 from evidence.storage import behind, filesystem, staging
 from evidence.storage.filesystem import FilesystemStore
 from evidence.storage.journal import RECORD_BYTES
@@ -50,7 +56,53 @@ def test_nobody_else_can_read_and_nobody_can_write_what_is_filed(store: Filesyst
     assert mode(original) == 0o440
     poster = store.put_derivative(b"poster")
     assert mode(store.root / "derivatives" / poster[:2] / poster) == 0o440
-    assert {mode(p) for p in store.root.rglob("*") if p.is_dir()} == {0o700}
+    shared = {store.root / "originals", *original.parents} - {store.root, *store.root.parents}
+    folders = {p for p in store.root.rglob("*") if p.is_dir()}
+    assert {mode(p) for p in folders - shared} == {0o700}
+    # A proxy that serves originals reads them as the folder's group; it cannot list the store.
+    assert {mode(p) for p in shared} == {0o750}
+    assert mode(store.root) == 0o700
+
+
+def test_a_folder_that_is_lent_to_a_group_lends_every_original_in_it(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    root.mkdir()
+    os.chown(root, -1, os.getgid())
+    root.chmod(0o2710)
+    store = FilesystemStore(root)
+    upload_id = staged(store, b"abc")
+    read_back = store.read_back(upload_id)
+    store.file(upload_id, read_back)
+    path = root / "originals" / str(store.local_name(read_back.sha256.hex))
+    assert path.read_bytes() == b"abc"
+    lent = [path.parent, path.parent.parent, root / "originals"]
+    assert [mode(folder) for folder in lent] == [0o2750] * 3
+
+
+@pytest.mark.parametrize("name", ["", "..", "../../etc/passwd", "A" * 64, "0" * 63])
+def test_what_is_no_digest_has_no_name_for_a_proxy(store: FilesystemStore, name: str) -> None:
+    with pytest.raises(InvalidInput):
+        store.local_name(name)
+
+
+def test_what_one_process_read_back_is_not_taken_for_an_area_that_another_made_anew(
+    tmp_path: Path,
+) -> None:
+    """The same upload, given up and asked for again through another web process."""
+    one, other = (FilesystemStore(tmp_path / "store") for _ in range(2))
+    old, new = b"o" * SEGMENT_BYTES, b"n" * SEGMENT_BYTES
+    upload_id = staged(one, old, pieces=SEGMENT_BYTES)
+    other.remove(upload_id)
+    other.create(upload_id, len(new) + 1)
+    with other.writer(upload_id) as writer:
+        writer.write(new)
+        writer.commit()
+    assert one.unread(upload_id) == len(new)
+    with one.writer(upload_id) as writer:
+        writer.write(b"!")
+        writer.commit()
+    found = one.read_back(upload_id)
+    assert (found.sha256.hex, found.differing) == (sha256(new + b"!"), ())
 
 
 def test_names_on_the_disk_are_identifiers_and_digests_only(store: FilesystemStore) -> None:

@@ -115,6 +115,11 @@ def test_a_tool_gets_a_local_file(store: Store) -> None:
         assert path.read_bytes() == b"abc"
 
 
+def test_a_proxy_is_told_a_name_that_its_digest_alone_decides(store: Store) -> None:
+    digest = sha256(b"abc")
+    assert store.local_name(digest) in (None, f"{digest[:2]}/{digest[2:4]}/{digest}")
+
+
 def test_a_derivative_is_filed_under_its_digest(store: Store) -> None:
     assert store.put_derivative(b"poster") == store.put_derivative(b"poster") == sha256(b"poster")
     assert store.derivative(sha256(b"poster")) == b"poster"

@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from evidence.storage.filesystem import FilesystemStore
 from tests.api.tus import Tus, metadata
 from tests.contracts.stores import sha256, staged
@@ -67,6 +69,7 @@ def test_killed_at_any_moment_it_loses_nothing_and_goes_on(tmp_path: Path) -> No
     assert (code, "pending: 0 originals" in said) == (0, True)
 
 
+@pytest.mark.one_box("the day was lived on one box, between whose folders it moves")
 def test_the_switch_while_the_server_runs(day: Day) -> None:
     """Set both, restart, move until nothing is pending, unset the old one: the README's steps."""
     old, new = day.store, day.data / "new-store"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -109,3 +110,33 @@ def test_another_servers_stream_that_ends_early_is_cut() -> None:
     taken = Body({"wsgi.input": io.BytesIO(b"012"), "CONTENT_LENGTH": "5"})
     assert whole(taken) == b"012"
     assert taken.cut
+
+
+def test_the_rest_of_a_body_that_was_answered_early_is_let_go_and_no_more(pair: Pair) -> None:
+    taken, parser = arrived(pair, "Content-Length: 300000", b"01234")
+    rest = threading.Thread(target=pair[0].sendall, args=(bytes(299_995) + b"GET /n HTTP/1.1\r\n",))
+    rest.start()
+    body.let_go(taken._environ)
+    rest.join()
+    pair[0].sendall(b"Host: x\r\n\r\n")
+    assert next(parser).path == "/n"  # type: ignore[call-overload]
+
+
+def test_a_body_that_never_ends_is_let_go_for_a_while_only(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body, "LINGER_SECONDS", 0.1)
+    taken, _ = arrived(pair, "Content-Length: 999999999999", b"0")
+    over = threading.Event()
+
+    def trickle() -> None:
+        while not over.wait(0.02):
+            pair[0].sendall(b"0")
+
+    trickling = threading.Thread(target=trickle)
+    trickling.start()
+    body.let_go(taken._environ)
+    over.set()
+    trickling.join()
+    # And one on which nothing comes any more.
+    body.let_go(taken._environ)

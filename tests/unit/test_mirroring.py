@@ -13,7 +13,9 @@ from evidence.storage import names
 from evidence.storage.filesystem import FilesystemStore
 from evidence.storage.memory import MemoryStore
 from evidence.storage.port import Store
+from evidence.storage.s3 import S3Store
 from server.mirroring import mirror, pending
+from tests import s3_service
 from tests.contracts.stores import sha256, staged
 
 EXHIBIT = UUID(int=7)
@@ -182,3 +184,17 @@ def test_an_upload_under_way_is_pending(source: FilesystemStore, target: Filesys
     mirror(source, target)
     source.create(uuid4(), 10)
     assert pending(source, target)["uploads under way"] == 1
+
+
+@pytest.mark.grown_up
+def test_from_disk_to_s3_and_back(source: FilesystemStore, tmp_path: Path) -> None:
+    before = everything(source)
+    service = S3Store(s3_service.new_place(), tmp_path / "tmp")
+    assert mirror(source, service).problems == []
+    assert everything(service) == before
+    back = FilesystemStore(tmp_path / "back")
+    assert mirror(service, back).problems == []
+    assert everything(back) == before
+    assert sum(pending(source, service).values()) == sum(pending(service, back).values()) == 0
+    assert list(service.staged()) == []
+    service.close()
