@@ -82,9 +82,9 @@ def arguments() -> argparse.Namespace:
 class WitnessWeb(Web):
     """The same server, with another application."""
 
-    def __init__(self, options: dict[str, object], app: Flask) -> None:
+    def __init__(self, options: dict[str, object], port: int, app: Flask) -> None:
         self._app = app
-        super().__init__(options)
+        super().__init__(options, port)
 
     def load(self) -> object:
         return self._app
@@ -105,7 +105,8 @@ def main() -> int:
     print(f"Witness of {len(chosen.log)} log(s) at http://{chosen.host}:{chosen.port}")
     print(f"Its key, for the log's operator and for whoever verifies:\n{witness.verifier_key}")
     sys.stdout.flush()
-    WitnessWeb({**options(chosen.host, chosen.port), "threads": 4}, create_app(witness)).run()
+    told = {**options(chosen.host, chosen.port), "threads": 4}
+    WitnessWeb(told, chosen.port, create_app(witness)).run()
     return 0
 
 

@@ -9,7 +9,6 @@ again) and makes it read-only; the staging folder goes when the row is committed
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import threading
@@ -21,16 +20,16 @@ from uuid import UUID
 from evidence.digests import SM3, Segment
 from evidence.errors import (
     FixityMismatch,
-    LogForked,
     OriginalMissing,
     StorageFull,
     UploadGone,
     UploadLeased,
 )
 from evidence.storage import journal, names
-from evidence.storage.durable import adopt, make_folder, place, sync_folder, translated
+from evidence.storage.durable import adopt, make_folder, sync_folder, translated
 from evidence.storage.port import ReadBack, StagingWriter
 from evidence.storage.read_back import PIECE, Area, RunningReadBacks
+from evidence.storage.small_files import SmallFiles
 from evidence.storage.staging import SILENT_SECONDS, FileWriter, filed, lock
 
 # Kept free for the database, the queue and the log: a full disk must still take the events.
@@ -43,7 +42,7 @@ STEP_BYTES = 64 * 1024 * 1024
 SHARED = 0o750
 
 
-class FilesystemStore:
+class FilesystemStore(SmallFiles):
     """A Store below `root`, which is made with mode 0700 if it is not there."""
 
     def __init__(self, root: Path, *, sm3: bool = SM3) -> None:
@@ -356,49 +355,6 @@ class FilesystemStore:
 
     def quarantined(self) -> Iterator[UUID]:
         return self._identifiers("quarantine")
-
-    def put_derivative(self, content: bytes) -> str:
-        sha256 = hashlib.sha256(content).hexdigest()
-        with translated():
-            place(content, self.root / "derivatives" / sha256[:2] / sha256)
-        return sha256
-
-    def derivative(self, sha256: str) -> bytes:
-        names.sha256(sha256)
-        with translated():
-            try:
-                return (self.root / "derivatives" / sha256[:2] / sha256).read_bytes()
-            except FileNotFoundError:
-                raise OriginalMissing() from None
-
-    def derivatives(self) -> Iterator[str]:
-        for path in (self.root / "derivatives").glob("??/*"):
-            if names.is_sha256(path.name):
-                yield path.name
-
-    def _tile(self, path: str) -> Path:
-        return self.root / "log" / names.tile(path)
-
-    def put_tile(self, path: str, content: bytes) -> None:
-        target = self._tile(path)
-        with translated():
-            if not place(content, target) and target.read_bytes() != content:
-                raise LogForked(f"Other content stands at {path} already.")
-
-    def tile(self, path: str) -> bytes | None:
-        with translated():
-            try:
-                return self._tile(path).read_bytes()
-            except FileNotFoundError:
-                return None
-
-    def tiles(self) -> Iterator[str]:
-        top = self.root / "log"
-        for folder, _, files in os.walk(top):
-            for name in files:
-                path = (Path(folder) / name).relative_to(top).as_posix()
-                if names.is_tile(path):
-                    yield path
 
     def free_bytes(self) -> int | None:
         with translated():
