@@ -12,6 +12,7 @@ from evidence import clock
 from evidence.custody.models import Correspondence, CustodyEvent, LogHead
 from evidence.exhibits import fixity
 from evidence.uploads.models import Upload, UploadState
+from server import troubles
 from server.extensions import db, log_origin, store
 from server.jobs import queue_of
 
@@ -26,6 +27,9 @@ _unsequenced = Gauge(
 )
 _size = Gauge("zhenglian_log_size", "Leaves under the signed checkpoint", registry=REGISTRY)
 _queued = Gauge("zhenglian_jobs_queued", "Jobs that wait for the worker", registry=REGISTRY)
+_failing = Gauge(
+    "zhenglian_jobs_failing", "Jobs that failed and are tried again", registry=REGISTRY
+)
 _free = Gauge("zhenglian_store_free_bytes", "Room left in the store", registry=REGISTRY)
 _fixity = Gauge("zhenglian_originals", "Originals by fixity", ("fixity",), registry=REGISTRY)
 _silent = Gauge(
@@ -56,6 +60,7 @@ def refresh() -> None:
     head = db.session.get(LogHead, log_origin())
     _size.set(head.size if head else 0)
     _queued.set(queue_of(current_app).pending_count())
+    _failing.set(troubles.count(db.session()))
     for state, count in fixity.counts(db.session()).items():
         _fixity.labels(state.value).set(count)
     for stands in db.session.scalars(select(Correspondence)):

@@ -219,8 +219,16 @@ PROBLEMS = {
     "conflict": _l("This cannot be done in the present state."),
     "identifier_reused": _l("This identifier was used before with other content."),
     "naive_time": _l("Give the time with its time zone."),
+    "database_unavailable": _l("The database cannot be reached just now. Try again in a moment."),
+    "wrote_at_once": _l("Somebody else wrote the same at the same moment. Try again."),
     "storage_unavailable": _l("The storage cannot be reached just now. Try again in a moment."),
     "storage_full": _l("The storage is full. Tell your administrator."),
     "log_not_ready": _l("The event is not in a signed checkpoint yet. Try again in a moment."),
     "original_missing": _l("The bytes of this original are not where they should be."),
+}
+JOBS = {
+    "seal": _l("Sealing an upload"),
+    "read_media": _l("Reading a recording's facts"),
+    "read_again": _l("Reading an original again"),
+    "make_dossier": _l("Putting a dossier together"),
 }
