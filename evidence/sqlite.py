@@ -59,10 +59,17 @@ def prepare(engine: Engine) -> Engine:
 
 
 def _limit(connection: Any, _: Any) -> None:
-    """Nobody waits for ever for a lock, nor keeps one because a process hangs."""
+    """Nobody waits for ever for a lock, nor keeps one because a process hangs.
+
+    And nothing is acknowledged before it is durable, whatever the database was told.
+    """
     connection.autocommit = True
     connection.execute("SET lock_timeout = '15s'")
     connection.execute("SET idle_in_transaction_session_timeout = '2min'")
+    connection.execute(
+        "SELECT set_config('synchronous_commit', 'on', false)"
+        " WHERE current_setting('synchronous_commit') = 'off'"
+    )
     connection.autocommit = False
 
 

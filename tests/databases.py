@@ -144,6 +144,18 @@ def copy_database(file: Path, to: Path) -> None:
             connection.execute(text(f"CREATE DATABASE {_name(to)} TEMPLATE {_name(file)}"))
 
 
+def dump_into(file: Path, cluster: str) -> str:
+    """The database `file` in another cluster, whose administrative URL is given; its URL there."""
+    target = cluster.replace("+psycopg", "").rpartition("/")[0] + "/zhenglian"
+    psql = ("psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1")
+    create = [*psql, "--command", "CREATE DATABASE zhenglian", cluster.replace("+psycopg", "")]
+    subprocess.run(create, check=True)
+    source = database_url(file).replace("+psycopg", "")
+    dumped = subprocess.run(["pg_dump", source], check=True, capture_output=True).stdout
+    subprocess.run([*psql, target], input=dumped, check=True, stdout=subprocess.DEVNULL)
+    return target.replace("postgresql:", "postgresql+psycopg:")
+
+
 def drop_below(folder: Path) -> None:
     """Drop what was made for one test."""
     below = [file for file in _made if file.is_relative_to(folder)]

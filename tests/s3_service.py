@@ -55,7 +55,12 @@ class SeaweedServer:
         command += [f"-{name}.port={port}" for name, port in self.ports.items()]
         for name, port in self.ports.items():
             command.append(f"-{name}.port.grpc={port + 10_000}")
-        command += ["-master.volumeSizeLimitMB=256", "-volume.max=200", "-s3.port.iceberg=0"]
+        command += [
+            "-master.volumeSizeLimitMB=256",
+            "-volume.max=200",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+        ]
         with (self.folder / "log").open("ab") as log:
             self._running = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
         self._until_it_takes_bytes()
