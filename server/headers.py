@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlsplit
+
 from flask import Flask, Response, request
+
+from server.extensions import settings
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -20,7 +24,6 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 _ALWAYS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -30,7 +33,17 @@ _ALWAYS = {
 }
 
 
+def _policy() -> str:
+    """What a page may load; from the storage service too, where that hands bytes out itself."""
+    chosen = settings()
+    if not chosen.signed_urls:
+        return CONTENT_SECURITY_POLICY
+    endpoint = parse_qs(urlsplit(chosen.store_url).query).get("endpoint", ["https:"])[0]
+    return CONTENT_SECURITY_POLICY.replace("media-src 'self'", f"media-src 'self' {endpoint}")
+
+
 def _harden(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", _policy())
     for name, value in _ALWAYS.items():
         response.headers.setdefault(name, value)
     if request.is_secure:

@@ -130,8 +130,9 @@ DETAILS: dict[Kind, frozenset[str]] = {
     Kind.EXHIBIT_UNREADABLE: frozenset({"sha256", "problem"}),
     Kind.EXHIBIT_READABLE_AGAIN: frozenset({"sha256"}),
     Kind.EXHIBIT_VIEWED: frozenset(),
-    Kind.EXHIBIT_PLAYED: frozenset(),
-    Kind.EXHIBIT_DOWNLOADED: frozenset({"sha256"}),
+    # `url_seconds`: the storage service hands the bytes out itself, for so long.
+    Kind.EXHIBIT_PLAYED: frozenset({"url_seconds?"}),
+    Kind.EXHIBIT_DOWNLOADED: frozenset({"sha256", "url_seconds?"}),
     Kind.EXHIBIT_PROVED: frozenset({"events", "entries_sha256", "sha256", "size"}),
     Kind.EXHIBIT_EXPORTED: frozenset({"dossier", "reason", "sha256"}),
     Kind.EXHIBIT_LINKED: frozenset({"to", "id", "number?", "note", "sha256"}),

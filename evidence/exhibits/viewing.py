@@ -8,6 +8,7 @@ every request that carries bytes of a download is one event, whatever range it a
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -32,13 +33,22 @@ def record_view(session: Session, exhibit: Exhibit, by: Actor) -> None:
     append(session, Kind.EXHIBIT_VIEWED, exhibit.id, by)
 
 
-def record_play(session: Session, exhibit: Exhibit, by: Actor) -> None:
-    """Somebody plays it here. Raises AccessDenied, and ExhibitQuarantined."""
+def record_play(
+    session: Session, exhibit: Exhibit, by: Actor, url_seconds: int | None = None
+) -> None:
+    """Somebody plays it here, or by a signed URL good for so long.
+
+    Raises AccessDenied, and ExhibitQuarantined.
+    """
     access.require(by, Act.EXHIBIT_PLAY, reach_of(exhibit))
     if exhibit.state is ExhibitState.QUARANTINED:
         raise ExhibitQuarantined("A quarantined exhibit is not played.", label=exhibit.label)
     if not played_lately(session, exhibit, by):
-        append(session, Kind.EXHIBIT_PLAYED, exhibit.id, by)
+        append(session, Kind.EXHIBIT_PLAYED, exhibit.id, by, **_by_url(url_seconds))
+
+
+def _by_url(seconds: int | None) -> dict[str, Any]:
+    return {} if seconds is None else {"url_seconds": seconds}
 
 
 def played_lately(session: Session, exhibit: Exhibit, by: Actor) -> bool:
@@ -52,13 +62,22 @@ def played_lately(session: Session, exhibit: Exhibit, by: Actor) -> bool:
     return session.scalar(recent.limit(1)) is not None
 
 
-def record_download(session: Session, exhibit: Exhibit, by: Actor) -> None:
-    """Bytes leave the house. Quarantined ones only for who may download everything.
+def record_download(
+    session: Session, exhibit: Exhibit, by: Actor, url_seconds: int | None = None
+) -> None:
+    """Bytes leave the house, or a signed URL to them does.
 
-    Raises AccessDenied.
+    Quarantined ones only for who may download everything. Raises AccessDenied.
     """
     access.require(by, Act.EXHIBIT_DOWNLOAD, reach_of(exhibit))
     everything = access.scope(by, Act.EXHIBIT_DOWNLOAD) is Scope.ALL
     if exhibit.state is ExhibitState.QUARANTINED and not everything:
         raise AccessDenied("Quarantined bytes are for supervisor and archivist alone.")
-    append(session, Kind.EXHIBIT_DOWNLOADED, exhibit.id, by, sha256=exhibit.sha256)
+    append(
+        session,
+        Kind.EXHIBIT_DOWNLOADED,
+        exhibit.id,
+        by,
+        sha256=exhibit.sha256,
+        **_by_url(url_seconds),
+    )

@@ -28,7 +28,7 @@ from evidence.people.access import Act
 from evidence.people.actor import Actor
 from server import accel, ranges
 from server.accounts.current import current_actor, require_login
-from server.extensions import db, signer, store
+from server.extensions import db, settings, signer, store
 from server.unit_of_work import unit_of_work
 
 blp = Blueprint("original", __name__, url_prefix="/api/v1/exhibits")
@@ -69,7 +69,10 @@ def original(exhibit_id: UUID) -> Response:
             status=416, headers={"Content-Range": f"bytes */{exhibit.size}", "ETag": etag}
         )
     first, length = part or (0, exhibit.size)
-    body = _recorded_bytes(exhibit, actor, play, first, length)
+    url = _signed_url(exhibit, play)
+    body = _recorded_bytes(exhibit, actor, play, first, length, by_url=url is not None)
+    if url:
+        return Response(status=307, headers={"Location": url, "Cache-Control": "no-store"})
     if way := _left_to_the_proxy(exhibit, asked, part):
         return _describe(Response(headers={accel.HEADER: way}), exhibit, play, etag)
     response = Response(body, status=206 if part else 200, direct_passthrough=True)
@@ -84,8 +87,29 @@ def _listed(header: str | None) -> list[str]:
     return [tag.strip().removeprefix("W/") for tag in (header or "").split(",")]
 
 
+def _signed_url(exhibit: Exhibit, play: bool) -> str | None:
+    """Where the storage service hands the bytes out by itself; None where they are ours to send.
+
+    Quarantined bytes never leave this way.
+    """
+    if not settings().signed_urls or request.method != "GET":
+        return None
+    if exhibit.state is ExhibitState.QUARANTINED or exhibit.fixity is Fixity.ALTERED:
+        return None
+    safe = exhibit.media_type if exhibit.media_type in SHOWN else None
+    name = ranges.attachment(exhibit.filename or exhibit.label)
+    return store().signed_url(
+        exhibit.sha256, _url_seconds(play), safe or _OTHERS, "inline" if play else name
+    )
+
+
+def _url_seconds(play: bool) -> int:
+    """A player comes back for every stretch; a download has begun when it is looked at."""
+    return int(viewing.PLAYED_AGAIN_AFTER.total_seconds()) if play else 60
+
+
 def _recorded_bytes(
-    exhibit: Exhibit, actor: Actor, play: bool, first: int, length: int
+    exhibit: Exhibit, actor: Actor, play: bool, first: int, length: int, *, by_url: bool
 ) -> Iterator[bytes]:
     """The bytes, opened first; then the event; a HEAD carries no bytes and makes no event."""
     if request.method == "HEAD":
@@ -105,7 +129,7 @@ def _recorded_bytes(
     with unit_of_work() as session:
         exhibit = finding.find(session, exhibit_id, actor)
         record = viewing.record_play if play else viewing.record_download
-        record(session, exhibit, actor)
+        record(session, exhibit, actor, _url_seconds(play) if by_url else None)
     return opened
 
 
