@@ -2,7 +2,8 @@
 
 Each round copies the same file with `cat` and fsync, then sends it as one upload to a server
 that scripts/run would start, and waits until the upload's state is sealed. Digesting at the
-source is the dock's work and is timed apart.
+at the source is the dock's work and is timed apart. With `peer`, @tus/server and its file store get
+the same file by the same client in the same rounds; it digests nothing.
 """
 
 from __future__ import annotations
@@ -13,17 +14,21 @@ import http.client
 import json
 import os
 import secrets
+import socket
 import statistics
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
-from scripts.benchmarks.server import Server
+from scripts.benchmarks.server import Server, free_port
 
 GIB = 1024**3
 PIECE = 1024 * 1024
 ROUNDS = 5
+_PEERS = Path(__file__).resolve().parent / "peers"
 
 
 def original(path: Path, size: int) -> None:
@@ -58,17 +63,35 @@ def change(path: Path) -> str:
 
 def send(server: Server, path: Path, sha256: str) -> float:
     """Seconds from creation until the upload is sealed."""
+    headers = {"Authorization": f"Bearer {server.token}", "Tus-Resumable": "1.0.0"}
+    connection = http.client.HTTPConnection(server.host, server.port)
+    began = time.perf_counter()
+    where = deliver(connection, "/api/v1/uploads", headers, path, sha256)
+    state = "sealing"
+    while state in ("receiving", "sealing"):
+        connection.request("GET", where, headers={**headers, "Prefer": "wait=20"})
+        state = json.loads(connection.getresponse().read())["state"]
+    if state != "sealed":
+        raise RuntimeError(f"the upload ended as {state}")
+    return time.perf_counter() - began
+
+
+def deliver(
+    connection: http.client.HTTPConnection,
+    collection: str,
+    headers: dict[str, str],
+    path: Path,
+    sha256: str,
+) -> str:
+    """Create an upload and send it in one PATCH, until it is acknowledged; where it is."""
     metadata = ",".join(
         f"{key} {base64.b64encode(value.encode()).decode()}"
         for key, value in {"filename": path.name, "sha256": sha256}.items()
     )
-    headers = {"Authorization": f"Bearer {server.token}", "Tus-Resumable": "1.0.0"}
-    connection = http.client.HTTPConnection(server.host, server.port)
-    began = time.perf_counter()
     size = path.stat().st_size
     connection.request(
         "POST",
-        "/api/v1/uploads",
+        collection,
         headers={**headers, "Upload-Length": str(size), "Upload-Metadata": metadata},
     )
     created = connection.getresponse()
@@ -92,30 +115,80 @@ def send(server: Server, path: Path, sha256: str) -> float:
         taken.read()
     if taken.status != http.client.NO_CONTENT:
         raise RuntimeError(f"the bytes were not taken: {taken.status}")
-    state = "sealing"
-    while state in ("receiving", "sealing"):
-        connection.request("GET", where, headers={**headers, "Prefer": "wait=20"})
-        state = json.loads(connection.getresponse().read())["state"]
-    if state != "sealed":
-        raise RuntimeError(f"the upload ended as {state}")
-    return time.perf_counter() - began
+    return where
 
 
-def run(folder: Path, size: int = GIB) -> dict[str, object]:
+class TusServer:
+    """@tus/server with @tus/file-store, as package-lock.json pins them, in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._port = folder, free_port()
+        folder.mkdir()
+
+    def __enter__(self) -> Self:
+        quiet = ["npm", "ci", "--silent", "--no-audit", "--no-fund"]
+        subprocess.run(quiet, cwd=_PEERS, check=True)
+        self._process = subprocess.Popen(
+            ["node", str(_PEERS / "tus-server.mjs"), str(self._port), str(self._folder)]
+        )
+        until = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self._port)).close()
+            except OSError:
+                if time.monotonic() > until or self._process.poll() is not None:
+                    raise RuntimeError("@tus/server does not answer") from None
+                time.sleep(0.1)
+            else:
+                return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(20)
+
+    def take(self, path: Path, sha256: str) -> float:
+        """Seconds from creation until it has acknowledged every byte; it syncs nothing."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port)
+        began = time.perf_counter()
+        where = deliver(connection, "/files", {"Tus-Resumable": "1.0.0"}, path, sha256)
+        seconds = time.perf_counter() - began
+        connection.request("DELETE", where, headers={"Tus-Resumable": "1.0.0"})
+        connection.getresponse().read()
+        return seconds
+
+
+def run(folder: Path, size: int = GIB, *, peer: bool = False) -> dict[str, object]:
     """Medians of `ROUNDS` rounds, MB/s (10^6 bytes), and the web processes' peak memory in MB."""
     source = folder / "recording.bin"
     original(source, size)
-    copies, sends, digests = [], [], []
-    with Server(folder / "data") as server:
+    copies, sends, digests, theirs = [], [], [], []
+    with ExitStack() as stack:
+        server = stack.enter_context(Server(folder / "data"))
+        tus = stack.enter_context(TusServer(folder / "tus")) if peer else None
         for _ in range(ROUNDS):
             began = time.perf_counter()
             sha256 = change(source)
             digests.append(time.perf_counter() - began)
             copies.append(copy(source, folder / "copy.bin"))
             sends.append(send(server, source, sha256))
+            if tus:
+                theirs.append(tus.take(source, sha256))
         memory = server.peak_memory()
     ratios = [copy / send for copy, send in zip(copies, sends, strict=True)]
+    beside = {}
+    if peer:
+        beside = {
+            "tus_server_mb_s": round(size / 1e6 / statistics.median(theirs)),
+            "ratio_to_tus_server": round(
+                statistics.median(t / s for t, s in zip(theirs, sends, strict=True)), 2
+            ),
+            "ratio_to_tus_server_each": [
+                round(t / s, 2) for t, s in zip(theirs, sends, strict=True)
+            ],
+        }
     return {
+        **beside,
+        "sm3": os.environ.get("ZHENGLIAN_SM3", "on"),
         "bytes": size,
         "rounds": ROUNDS,
         "ingest_mb_s": round(size / 1e6 / statistics.median(sends)),

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 180
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -31,7 +31,7 @@ class Server:
     def __init__(self, data: Path) -> None:
         self.data = data
         self.host = "127.0.0.1"
-        self.port = _free_port()
+        self.port = free_port()
 
     def __enter__(self) -> Self:
         self._log = (self.data.parent / "run.log").open("wb")
