@@ -106,7 +106,8 @@ class Storm:
     def _attempt(self, ask: Callable[[], Answer]) -> Answer | None:
         try:
             return ask()
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException, AttributeError):
+            # http.client forgets its socket where a refusal came while it sent.
             self.done["connections lost"] += 1
             return None
 
