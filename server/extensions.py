@@ -24,7 +24,6 @@ from evidence.storage.falling_through import FallingThrough
 from evidence.storage.filesystem import FilesystemStore
 from evidence.storage.memory import MemoryStore
 from evidence.storage.port import Store
-from evidence.storage.s3 import Lock, S3Store
 from server.config import Settings
 
 _OURS = "zhenglian"
@@ -97,6 +96,9 @@ def open_one_store(chosen: Settings, url: str) -> Store:
     if parts.scheme == "memory":
         return MemoryStore()
     if parts.scheme == "s3":
+        # 30 MB of every web process that needs no S3.
+        from evidence.storage.s3 import Lock, S3Store
+
         days = chosen.store_lock_days
         lock = Lock(days, chosen.store_lock_mode) if days else None
         return S3Store(url, chosen.data / "tmp", sm3=chosen.sm3, lock=lock)

@@ -17,7 +17,6 @@ from uuid import UUID
 from flask import Flask, current_app
 from huey import MemoryHuey, PriorityRedisHuey, SqliteHuey
 from huey.api import Huey, Task
-from redis import ConnectionPool
 from sqlalchemy import select
 
 from evidence import clock
@@ -52,6 +51,8 @@ def init(app: Flask) -> None:
     if parts.scheme == "memory":
         queue = MemoryHuey("zhenglian", immediate=False)
     elif parts.scheme in ("redis", "rediss"):
+        from redis import ConnectionPool  # memory that one box can do without
+
         pool = ConnectionPool.from_url(url, socket_connect_timeout=2, socket_timeout=10)
         queue = PriorityRedisHuey("zhenglian", connection_pool=pool)
     else:
