@@ -122,6 +122,21 @@ def tables(connection: Connection) -> list[Table]:
     return known
 
 
+def require_usable(target: Engine) -> None:
+    """A database to copy into: without a table, or with this version's and no row.
+
+    Raises CopyRefused.
+    """
+    try:
+        with target.connect() as connection:
+            if not inspect(connection).get_table_names():
+                return
+            _require_empty(connection)
+    except SQLAlchemyError as error:
+        raise CopyRefused(f"The target cannot be opened. {_words(error)}") from None
+    _require_present(target, "target")
+
+
 def _require_present(engine: Engine, which: str) -> None:
     """Both sides have the tables of this version."""
     remedy = {

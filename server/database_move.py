@@ -21,7 +21,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, func, inspect, select
+from sqlalchemy import Engine, create_engine, func, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -38,13 +38,16 @@ from server.log_audit import of_database
 
 def opened(environ: Mapping[str, str], url: str) -> Engine:
     """The database at `url`. Raises ConfigurationError."""
+    wrong = ConfigurationError(
+        "A database is written postgresql://user@host/name or sqlite:////path/to/file.db."
+    )
     try:
-        given = config.read({**environ, "ZHENGLIAN_DATABASE_URL": url}).database_url
+        given = make_url(config.read({**environ, "ZHENGLIAN_DATABASE_URL": url}).database_url)
+        if not given.database:
+            raise wrong
         return prepare(create_engine(given))
-    except ArgumentError:
-        raise ConfigurationError(
-            "A database is written postgresql://user@host/name or sqlite:////path/to/file.db."
-        ) from None
+    except (ArgumentError, ValueError, ImportError):
+        raise wrong from None
 
 
 def require_there(engine: Engine) -> None:

@@ -19,7 +19,8 @@ Check = Callable[[], str]
 # The sequencer renews its lease twice as often as it must; a stale one means no worker.
 SILENT = dt.timedelta(seconds=20)
 OLDER_DATABASE = (
-    "the store holds tiles of a longer log than the database: an older database was put back"
+    "the store holds tiles of a longer log than the database: an older database was put back; "
+    "stop, and restore the newest backup that there is"
 )
 LATE = dt.timedelta(seconds=10)
 

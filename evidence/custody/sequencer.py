@@ -129,7 +129,10 @@ class Sequencer:
         """
         if not self._tiles_checked:
             if reaches_beyond(self._tiles, given):
-                raise LogForked("The store holds tiles of a longer log than the database.")
+                raise LogForked(
+                    "The store holds tiles of a longer log than the database: an older database "
+                    "was put back. Stop, and restore the newest backup that there is."
+                )
             self._tiles_checked = True
 
     def _hold_lease(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from evidence.custody import merkle
 from evidence.errors import LogForked, NotFound
@@ -58,6 +58,20 @@ def parse_path(path: str) -> tuple[int | None, int, int]:
     if tile_path(found["level"], index, width) != f"tile/{path}":
         raise NotFound()
     return None if found["level"] == "entries" else int(found["level"]), index, width
+
+
+def tiles_of(size: int) -> Iterator[str]:
+    """The paths of all that a tree of `size` leaves is read from: full tiles and bundles, and
+    those at its end. Narrower ones, of when it was smaller, are not among them.
+    """
+    level = 0
+    while count := size >> 8 * level:
+        for index in range((count + WIDTH - 1) // WIDTH):
+            width = width_of(level, index, size)
+            yield tile_path(level, index, width)
+            if level == 0:
+                yield tile_path("entries", index, width)
+        level += 1
 
 
 def pack_entries(entries: Sequence[bytes]) -> bytes:

@@ -237,7 +237,8 @@ def test_a_log_that_does_not_hold_is_not_moved(day: Day, tmp_path: Path) -> None
 def test_wrong_use_and_running_servers_are_refused(day: Day, tmp_path: Path) -> None:
     target = f"sqlite:///{tmp_path / 'copy.db'}"
     assert run("move-database", "--data", day.data)[0] == 2
-    assert run("move-database", "--to", "mysql://x", "--data", day.data)[0] == 2
+    for wrong in ("mysql://x", "sqlite://", "postgresql://x:y:z"):
+        assert run("move-database", "--to", wrong, "--data", day.data)[0] == 2
     code, said = run("move-database", "--to", target, "--data", tmp_path / "none")
     assert (code, "There is no database" in said) == (1, True)
     assert not (tmp_path / "none").exists()
