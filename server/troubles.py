@@ -23,8 +23,8 @@ from server.unit_of_work import unit_of_work
 log = logging.getLogger(__name__)
 
 _LONGEST = 200  # characters of a problem that are kept
-_FIRST_WAIT = dt.timedelta(seconds=15)
-_LONGEST_WAIT = dt.timedelta(minutes=10)
+_FIRST_WAIT = dt.timedelta(seconds=5)
+_LONGEST_WAIT = dt.timedelta(minutes=2)
 
 
 class JobTrouble(Base):

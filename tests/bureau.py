@@ -7,10 +7,11 @@ a role, called by its role; `street_officer` and `other_handler` are of other un
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -63,6 +64,7 @@ class Bureau:
     accounts: dict[str, UUID] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)  # bearer, by user name; and `station`
     station_id: UUID = field(default_factory=lambda: UUID(int=0))
+    one_box: bool = False  # on every set-up
 
     @property
     def station_token_file(self) -> Path:
@@ -71,9 +73,12 @@ class Bureau:
 
     @property
     def environ(self) -> dict[str, str]:
+        file = f"sqlite:///{self.database}"
         return {
             "ZHENGLIAN_DATA": str(self.data),
-            "ZHENGLIAN_DATABASE_URL": databases.database_url(self.database),
+            "ZHENGLIAN_DATABASE_URL": file
+            if self.one_box
+            else databases.database_url(self.database),
             "ZHENGLIAN_QUEUE_URL": "memory:",
         }
 
@@ -83,21 +88,20 @@ class Bureau:
 
     def copy_to(self, data: Path) -> Bureau:
         """The same bureau in another folder."""
-        databases.copy_folder(self.data, data)
-        return Bureau(
-            data,
-            self.units,
-            self.officers,
-            self.recorders,
-            self.accounts,
-            self.tokens,
-            self.station_id,
-        )
+        if self.one_box:
+            shutil.copytree(self.data, data)
+        else:
+            databases.copy_folder(self.data, data)
+        return replace(self, data=data)
 
 
 @pytest.fixture(scope="session")
 def bureau_template(tmp_path_factory: pytest.TempPathFactory) -> Bureau:
-    bureau = Bureau(tmp_path_factory.mktemp("bureau") / "data")
+    return founded(Bureau(tmp_path_factory.mktemp("bureau") / "data"))
+
+
+def founded(bureau: Bureau) -> Bureau:
+    """The same, with everybody and everything in it."""
     app = create_app(bureau.environ)
     with app.app_context():
         upgrade(db.engine)
@@ -110,7 +114,7 @@ def bureau_template(tmp_path_factory: pytest.TempPathFactory) -> Bureau:
         )
         db.engine.dispose()
     # Everything into the one file, so that a copy of the folder is a copy of the database.
-    if not databases.grown_up():
+    if bureau.one_box or not databases.grown_up():
         with closing(sqlite3.connect(bureau.database)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return bureau

@@ -69,8 +69,9 @@ def _modules(item: pytest.Item) -> Iterator[ModuleType]:
 
 def _is_wanted(item: pytest.Item, grown_up: bool) -> bool:
     on_s3 = "s3" in getattr(getattr(item, "callspec", None), "params", {}).values()
-    needs_servers = on_s3 or "new_postgresql" in getattr(item, "fixturenames", ())
-    needs_servers |= item.get_closest_marker("grown_up") is not None
+    if "new_postgresql" in getattr(item, "fixturenames", ()):
+        return grown_up
+    needs_servers = on_s3 or item.get_closest_marker("grown_up") is not None
     if not grown_up:
         return not needs_servers
     if item.get_closest_marker("one_box"):

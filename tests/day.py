@@ -21,7 +21,7 @@ from evidence.sqlite import prepare
 from server import copying, migrate
 from server.copying import CopiedTable
 from tests.api.tus import Tus, metadata
-from tests.bureau import Bureau
+from tests.bureau import Bureau, founded
 from tests.contracts.stores import sha256
 from tests.faults.test_kill import until
 from tests.live import ROOT, LiveServer
@@ -62,8 +62,9 @@ def original_in(store: Path, content: bytes) -> Path:
 
 
 @pytest.fixture(scope="session")
-def day_template(bureau_template: Bureau, tmp_path_factory: pytest.TempPathFactory) -> Bureau:
-    server = LiveServer(bureau_template.copy_to(tmp_path_factory.mktemp("day") / "data"))
+def day_template(tmp_path_factory: pytest.TempPathFactory) -> Bureau:
+    bureau = Bureau(tmp_path_factory.mktemp("day") / "data", one_box=True)
+    server = LiveServer(founded(bureau))
     try:
         server.start()
         _work(server)

@@ -53,8 +53,8 @@ class LiveServer:
         self.environ = {
             **os.environ,
             **served,
-            **queues.queue_environ(bureau.data),
-            **s3_service.store_environ(bureau.data),
+            **({} if bureau.one_box else queues.queue_environ(bureau.data)),
+            **({} if bureau.one_box else s3_service.store_environ(bureau.data)),
             **(environ or {}),
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}

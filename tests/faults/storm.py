@@ -169,7 +169,7 @@ class Storm:
             self.done[f"{victim} killed"] += 1
 
 
-def settle(storm: Storm, seconds: float = 120) -> None:
+def settle(storm: Storm, seconds: float = 240) -> None:
     """Wait until everything that was acknowledged whole is sealed, and the log is signed."""
     tus = Tus(storm.server)
     until = time.monotonic() + seconds
