@@ -203,7 +203,7 @@ def _ledger(
             for day in (*earlier, *recent):
                 officer = staff[0] if recorder.number == THE_RECORDER else chance.choice(staff)
                 out = day + dt.timedelta(hours=8)
-                _duty(session, recorder, officer, out, out + dt.timedelta(hours=23, minutes=50))
+                _duty(session, recorder, officer, out, out + dt.timedelta(hours=24))
             continue
         for day in (*EARLIER_DAYS[1:], *recent[:-1]):
             if day.weekday() < 5 and chance.random() < 0.6:

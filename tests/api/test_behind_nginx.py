@@ -17,6 +17,8 @@ from tests.api.tus import Answer, Tus, metadata
 from tests.front import Front, TusPast
 from tests.live import ROOT
 
+pytestmark = pytest.mark.one_box("nginx reads originals from the disk")
+
 VIDEO = ROOT / "tests" / "golden" / "media" / "max-heromode.mp4"
 TOLD_LATE = 0.5  # seconds: ten times what is wanted, for a machine with other work
 
