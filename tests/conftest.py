@@ -52,6 +52,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # A test's pool may be left to the collector: a SQLite connection says nothing of that either.
     unclosed = r"ignore:<psycopg\..* was deleted while still open:ResourceWarning"
     config.addinivalue_line("filterwarnings", unclosed)
+    if config.getoption("grown_up"):
+        # Nor does SQLite's queue, nor a store that is a folder.
+        config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
     if config.getoption("grown_up") and not hasattr(config, "workerinput"):
         cluster = databases.Cluster()
         for server in (cluster, queues.RedisServer(), s3_service.SeaweedServer()):

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import stat
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -130,7 +131,7 @@ def test_it_is_made_while_the_system_runs(day: Day, tmp_path: Path) -> None:
         server.start()
         dock = Tus(server)
         backing = subprocess.Popen(
-            ["python", "-m", "server.backup", str(tmp_path / "b"), "--data", str(day.data)],
+            [sys.executable, "-m", "server.backup", str(tmp_path / "b"), "--data", str(day.data)],
             cwd=Path(__file__).resolve().parents[2],
             stdout=subprocess.PIPE,
             text=True,

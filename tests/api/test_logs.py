@@ -36,6 +36,7 @@ def raw(server: LiveServer, request: bytes) -> bytes:
         return connection.recv(65536)
 
 
+@pytest.mark.one_box("the original's file is taken away")
 def test_every_line_is_json_and_holds_no_secret(own_server: LiveServer) -> None:
     own_server.start()
     token = own_server.tokens["supervisor"]
@@ -77,6 +78,7 @@ def test_every_line_is_json_and_holds_no_secret(own_server: LiveServer) -> None:
     assert any("Invalid request from ip=127.0.0.1" in line["said"] for line in lines(web))
 
 
+@pytest.mark.one_box("the folder of the staging area is taken away")
 def test_a_worker_in_trouble_says_so_in_lines_of_json(own_server: LiveServer) -> None:
     own_server.start_brisk_worker()
     staging = own_server.data / "store" / "staging"
