@@ -142,6 +142,16 @@ class Front(LiveServer):
         """nginx's lines so far."""
         return [json.loads(line) for line in (self.folder / "access.log").read_text().splitlines()]
 
+    def line_of(self, request: str) -> dict[str, Any]:
+        """nginx's line of one request, which it writes only after the client has its answer."""
+        end = time.monotonic() + 10
+        while True:
+            for line in self.log():
+                if line["request"] == request:
+                    return line
+            assert time.monotonic() < end, f"nginx has no line of {request}"
+            time.sleep(0.02)
+
 
 class TusPast(Tus):
     """A tus client at one web process itself, past nginx."""

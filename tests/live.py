@@ -109,11 +109,13 @@ class LiveServer:
         self._end("worker", signal.SIGKILL)
 
     def stop(self) -> None:
-        """End both as an administrator would."""
+        """End all as an administrator would."""
         if isinstance(found := self.__dict__.pop("store", None), S3Store):
             found.close()
+        for process in self._running.values():
+            process.send_signal(signal.SIGTERM)
         for name in list(self._running):
-            self._end(name, signal.SIGTERM)
+            self._wait_for(name)
 
     def restart(self) -> None:
         """End both politely and start them again."""
@@ -159,11 +161,15 @@ class LiveServer:
             )
 
     def _end(self, name: str, number: signal.Signals) -> None:
-        process = self._running.pop(name)
+        process = self._running[name]
         if number is signal.SIGKILL:
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
+        self._wait_for(name)
+
+    def _wait_for(self, name: str) -> None:
+        process = self._running.pop(name)
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:

@@ -37,6 +37,7 @@ __all__ = ["day", "day_template", "new_postgresql"]
 pytestmark = pytest.mark.one_box
 
 FIRST = next(iter(RECORDINGS))
+POSTER = b"poster"
 
 
 def backed_up(day: Day, *arguments: object, code: int = 0) -> Path:
@@ -46,6 +47,19 @@ def backed_up(day: Day, *arguments: object, code: int = 0) -> Path:
     assert found == code, said
     (made,) = folder.iterdir()
     return made
+
+
+@pytest.fixture(scope="session")
+def backup_template(day_template: Bureau, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backup of the day and a poster, made once a run."""
+    day = Day(day_template.copy_to(tmp_path_factory.mktemp("backed up") / "day"))
+    FilesystemStore(day.store).put_derivative(POSTER)
+    return backed_up(day)
+
+
+@pytest.fixture
+def backup(backup_template: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(backup_template, tmp_path / "backups" / backup_template.name)
 
 
 def restored(backup: Path, to: Path, *arguments: object) -> tuple[int, str]:
@@ -80,8 +94,7 @@ def test_a_backup_is_a_bureau_that_can_be_started(day: Day, tmp_path: Path) -> N
         server.stop()
 
 
-def test_what_it_says_of_itself_can_be_checked_by_hand(day: Day) -> None:
-    backup = backed_up(day)
+def test_what_it_says_of_itself_can_be_checked_by_hand(day: Day, backup: Path) -> None:
     done = subprocess.run(
         ["sha256sum", "--check", "--strict", "--quiet", "files.sha256"], cwd=backup, check=False
     )
@@ -103,10 +116,10 @@ def test_what_it_says_of_itself_can_be_checked_by_hand(day: Day) -> None:
 
 
 def test_to_postgresql_and_from_there(
-    day: Day, tmp_path: Path, new_postgresql: Callable[[], str]
+    day: Day, backup: Path, tmp_path: Path, new_postgresql: Callable[[], str]
 ) -> None:
     before, there = digests(day.database), new_postgresql()
-    code, said = restored(backed_up(day), tmp_path / "one", "--database", there)
+    code, said = restored(backup, tmp_path / "one", "--database", there)
     assert code == 0, said
     assert digests(there) == before
     assert not (tmp_path / "one" / "zhenglian.db").exists()
@@ -168,9 +181,8 @@ def test_an_altered_or_missing_original_is_named_by_its_label(day: Day, tmp_path
     ["database.sqlite", "files.sha256", "keys/log.key", "keys/secret.key"],
 )
 def test_one_byte_of_what_everything_hangs_on_and_nothing_is_restored(
-    day: Day, tmp_path: Path, name: str
+    backup: Path, tmp_path: Path, name: str
 ) -> None:
-    backup = backed_up(day)
     bend(backup / name)
     code, said = restored(backup, tmp_path / "again")
     assert (code, f"{backup / name} was altered" in said) == (2, True), said
@@ -179,13 +191,11 @@ def test_one_byte_of_what_everything_hangs_on_and_nothing_is_restored(
 
 @pytest.mark.parametrize("room", ["originals", "quarantine", "derivatives", "log"])
 def test_one_byte_of_the_rest_is_named_and_not_put_back(
-    day: Day, tmp_path: Path, room: str
+    day: Day, backup: Path, tmp_path: Path, room: str
 ) -> None:
-    poster = FilesystemStore(day.store).put_derivative(b"poster")
-    backup = backed_up(day)
     files = [p for p in (backup / "store" / room).rglob("*") if p.is_file() and p.stat().st_size]
     if room == "derivatives":
-        files = [p for p in files if p.name == poster]
+        files = [p for p in files if p.read_bytes() == POSTER]
     bend(files[0])
     code, said = restored(backup, tmp_path / "again")
     assert code == 1, said
@@ -196,8 +206,7 @@ def test_one_byte_of_the_rest_is_named_and_not_put_back(
     assert rows(f"sqlite:///{tmp_path / 'again' / 'zhenglian.db'}") == rows(day.database)
 
 
-def test_a_file_that_is_gone_from_it_is_named(day: Day, tmp_path: Path) -> None:
-    backup = backed_up(day)
+def test_a_file_that_is_gone_from_it_is_named(backup: Path, tmp_path: Path) -> None:
     for content in RECORDINGS.values():
         original_in(backup / "store", content).unlink()
     shutil.rmtree(backup / "store" / "quarantine")
@@ -207,8 +216,7 @@ def test_a_file_that_is_gone_from_it_is_named(day: Day, tmp_path: Path) -> None:
     assert said.count(" is missing") == len(RECORDINGS) + 1
 
 
-def test_without_its_last_file_it_is_no_backup(day: Day, tmp_path: Path) -> None:
-    backup = backed_up(day)
+def test_without_its_last_file_it_is_no_backup(backup: Path, tmp_path: Path) -> None:
     (backup / "backup.json").unlink()
     code, said = restored(backup, tmp_path / "again")
     assert (code, "not finished" in said) == (2, True)
@@ -216,8 +224,7 @@ def test_without_its_last_file_it_is_no_backup(day: Day, tmp_path: Path) -> None
     assert restored(backup, tmp_path / "again")[0] == 2
 
 
-def test_only_into_an_empty_place(day: Day, tmp_path: Path) -> None:
-    backup = backed_up(day)
+def test_only_into_an_empty_place(day: Day, backup: Path, tmp_path: Path) -> None:
     code, said = restored(backup, day.data)
     assert (code, "is not empty" in said) == (2, True)
     before = rows(day.database)
@@ -240,17 +247,15 @@ def rewrite(backup: Path, revision: str) -> None:
     (backup / "backup.json").write_text(json.dumps(info))
 
 
-def test_one_of_a_newer_version_is_refused(day: Day, tmp_path: Path) -> None:
-    backup = backed_up(day)
+def test_one_of_a_newer_version_is_refused(backup: Path, tmp_path: Path) -> None:
     rewrite(backup, "9999")
     code, said = restored(backup, tmp_path / "again")
     assert (code, "newer version" in said) == (2, True)
 
 
 def test_one_of_an_older_version_is_brought_up(
-    day: Day, tmp_path: Path, new_postgresql: Callable[[], str]
+    backup: Path, tmp_path: Path, new_postgresql: Callable[[], str]
 ) -> None:
-    backup = backed_up(day)
     older = ScriptDirectory.from_config(migrate.alembic_config()).get_revision("head").down_revision
     with opened(f"sqlite:///{backup / 'database.sqlite'}") as engine:
         command.downgrade(migrate.alembic_config(engine), str(older))
@@ -279,32 +284,29 @@ def test_a_list_of_originals_is_put_back_over_the_store_that_has_them(
     assert (code, said.count("is missing")) == (1, len(RECORDINGS)), said
 
 
-def test_an_older_backup_shares_what_it_has_whole(day: Day, tmp_path: Path) -> None:
-    older = backed_up(day)
-    bend(original_in(older / "store", RECORDINGS[FIRST]))
-    newer = backed_up(day, "--since", older, code=1)
+def test_an_older_backup_shares_what_it_has_whole(day: Day, backup: Path, tmp_path: Path) -> None:
+    bend(original_in(backup / "store", RECORDINGS[FIRST]))
+    newer = backed_up(day, "--since", backup, code=1)
     problems = json.loads((newer / "backup.json").read_text())["problems"]
-    assert [original_in(older / "store", RECORDINGS[FIRST]).name in p for p in problems] == [True]
+    assert [original_in(backup / "store", RECORDINGS[FIRST]).name in p for p in problems] == [True]
     for name, content in RECORDINGS.items():
-        ours, theirs = original_in(newer / "store", content), original_in(older / "store", content)
+        ours, theirs = original_in(newer / "store", content), original_in(backup / "store", content)
         assert ours.read_bytes() == content
         assert ours.samefile(theirs) is (name != FIRST)
     code, said = restored(newer, tmp_path / "again")
     assert code == 0, said
 
 
-def test_an_interrupted_one_is_of_use_for_the_next(day: Day) -> None:
-    older = backed_up(day)
-    (older / "backup.json").unlink()
-    newer = backed_up(day, "--since", older)
+def test_an_interrupted_one_is_of_use_for_the_next(day: Day, backup: Path) -> None:
+    (backup / "backup.json").unlink()
+    newer = backed_up(day, "--since", backup)
     content = RECORDINGS[FIRST]
-    assert original_in(newer / "store", content).samefile(original_in(older / "store", content))
+    assert original_in(newer / "store", content).samefile(original_in(backup / "store", content))
 
 
 def test_a_database_older_than_the_published_log_is_said_and_signs_nothing(
-    day: Day, tmp_path: Path
+    day: Day, backup: Path, tmp_path: Path
 ) -> None:
-    backup = backed_up(day)
     server = LiveServer(day.bureau)
     try:
         server.start()

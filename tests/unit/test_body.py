@@ -13,7 +13,7 @@ from gunicorn.config import Config
 from gunicorn.http import get_parser
 
 from server import body
-from server.body import Body
+from server.body import SILENT_SECONDS, Body
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -27,7 +27,9 @@ def pair() -> Iterator[Pair]:
         yield client, server
 
 
-def arrived(pair: Pair, head: str, first: bytes = b"") -> tuple[Body, object]:
+def arrived(
+    pair: Pair, head: str, first: bytes = b"", silent: float = SILENT_SECONDS
+) -> tuple[Body, object]:
     """The body of a PATCH whose head and first bytes came in one packet; and its parser."""
     client, server = pair
     client.sendall(f"PATCH / HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode() + first)
@@ -39,7 +41,7 @@ def arrived(pair: Pair, head: str, first: bytes = b"") -> tuple[Body, object]:
         "gunicorn.socket": server,
         "REQUEST_METHOD": "PATCH",
     }
-    return Body(environ), parser
+    return Body(environ, silent), parser
 
 
 def whole(taken: Body) -> bytes:
@@ -80,9 +82,8 @@ def test_a_reset_gives_what_came(pair: Pair) -> None:
     assert taken.cut
 
 
-def test_silence_ends_a_body(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "SILENT_SECONDS", 0.05)
-    taken, _ = arrived(pair, "Content-Length: 100", b"then nothing")
+def test_silence_ends_a_body(pair: Pair) -> None:
+    taken, _ = arrived(pair, "Content-Length: 100", b"then nothing", silent=0.05)
     assert whole(taken) == b"then nothing"
     assert taken.cut
 
