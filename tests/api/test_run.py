@@ -352,7 +352,10 @@ def test_an_address_of_another_machine_is_said() -> None:
     assert "this machine does not have that address" in _refused("--host", "192.0.2.1")
 
 
-@pytest.mark.parametrize("command", ["run", "test", "check"])
+@pytest.mark.parametrize(
+    "command",
+    ["run", "test", "check", "backup", "restore", "move-database", "move-store", "log-audit"],
+)
 def test_every_command_answers_help(command: str) -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / command), "--help"],
