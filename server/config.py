@@ -58,6 +58,7 @@ class Settings:
     max_upload: int  # bytes
     fixity_period: dt.timedelta  # every original is read again once in so long
     fixity_rate: int  # bytes a second, at most, for that
+    disk_alarm: int  # percent that must be free on each disk; 0: no alarm
     bureau: str  # its name on certificates
     public_url: str  # where outsiders check, without a trailing slash
     witnesses: tuple[Peer, ...]  # they cosign the log
@@ -99,6 +100,12 @@ def _days(name: str, text: str) -> dt.timedelta:
     if not re.fullmatch("[1-9][0-9]{0,3}", text.strip(), re.ASCII):
         raise ConfigurationError(f"{name}={text!r} is not a number of days from 1 to 9999.")
     return dt.timedelta(days=int(text))
+
+
+def _percent(name: str, text: str) -> int:
+    if not re.fullmatch("[0-9]{1,2}", text.strip(), re.ASCII):
+        raise ConfigurationError(f"{name}={text!r} is not a percentage from 0 to 99; 0 is never.")
+    return int(text)
 
 
 def _lock_days(name: str, text: str) -> int:
@@ -248,6 +255,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         max_upload=_size("ZHENGLIAN_MAX_UPLOAD", env.get("ZHENGLIAN_MAX_UPLOAD") or "64G"),
         fixity_period=_days("ZHENGLIAN_FIXITY_DAYS", env.get("ZHENGLIAN_FIXITY_DAYS") or "90"),
         fixity_rate=_size("ZHENGLIAN_FIXITY_RATE", env.get("ZHENGLIAN_FIXITY_RATE") or "40M"),
+        disk_alarm=_percent("ZHENGLIAN_DISK_ALARM", env.get("ZHENGLIAN_DISK_ALARM") or "10"),
         bureau=(env.get("ZHENGLIAN_BUREAU") or "")[:100],
         public_url=_url(
             "ZHENGLIAN_PUBLIC_URL",

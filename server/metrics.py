@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter as Counted
 
 from flask import Flask, Response, current_app, g, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -10,10 +11,11 @@ from sqlalchemy import func, select
 
 from evidence import clock
 from evidence.custody.models import Correspondence, CustodyEvent, LogHead
-from evidence.exhibits import fixity
+from evidence.exhibits.models import Exhibit, ExhibitState, Fixity
 from evidence.uploads.models import Upload, UploadState
-from server import troubles
-from server.extensions import db, log_origin, store
+from server import alarms, troubles
+from server.alarms import AlarmKind
+from server.extensions import db, log_origin
 from server.jobs import queue_of
 
 REGISTRY = CollectorRegistry()
@@ -30,7 +32,22 @@ _queued = Gauge("zhenglian_jobs_queued", "Jobs that wait for the worker", regist
 _failing = Gauge(
     "zhenglian_jobs_failing", "Jobs that failed and are tried again", registry=REGISTRY
 )
-_free = Gauge("zhenglian_store_free_bytes", "Room left in the store", registry=REGISTRY)
+_free = Gauge("zhenglian_room_free_bytes", "Room left on a disk", ("place",), registry=REGISTRY)
+_total = Gauge("zhenglian_room_bytes", "Size of a disk", ("place",), registry=REGISTRY)
+_awaited = Gauge(
+    "zhenglian_uploads_awaited_bytes", "Declared sizes of the uploads under way", registry=REGISTRY
+)
+_delay = Gauge(
+    "zhenglian_log_delay_seconds",
+    "How long the oldest event has waited for a signed checkpoint",
+    registry=REGISTRY,
+)
+_oldest = Gauge(
+    "zhenglian_fixity_oldest_seconds",
+    "Since when the original read longest ago was not read again",
+    registry=REGISTRY,
+)
+_alarms = Gauge("zhenglian_alarms", "Alarms that stand", ("kind",), registry=REGISTRY)
 _fixity = Gauge("zhenglian_originals", "Originals by fixity", ("fixity",), registry=REGISTRY)
 _silent = Gauge(
     "zhenglian_vouching_silent_seconds",
@@ -51,6 +68,8 @@ def refresh() -> None:
     )
     for state in UploadState:
         _uploads.labels(state.value).set(counted.get(state, 0))
+    awaited = select(func.sum(Upload.length)).where(Upload.state == UploadState.RECEIVING)
+    _awaited.set(db.session.scalar(awaited) or 0)
     _unsequenced.set(
         db.session.scalar(
             select(func.count()).select_from(CustodyEvent).where(CustodyEvent.leaf_index.is_(None))
@@ -61,16 +80,25 @@ def refresh() -> None:
     _size.set(head.size if head else 0)
     _queued.set(queue_of(current_app).pending_count())
     _failing.set(troubles.count(db.session()))
-    for state, count in fixity.counts(db.session()).items():
-        _fixity.labels(state.value).set(count)
+    for fixity in (Fixity.ALTERED, Fixity.UNREADABLE):
+        found = select(func.count()).where(Exhibit.fixity == fixity)
+        _fixity.labels(fixity.value).set(db.session.scalar(found) or 0)
+    longest = db.session.scalar(
+        select(func.min(Exhibit.last_read_at)).where(Exhibit.state == ExhibitState.SEALED)
+    )
+    _oldest.set((clock.now() - longest).total_seconds() if longest else 0)
     for stands in db.session.scalars(select(Correspondence)):
         name = stands.name.partition("+")[0]
         since = stands.silent_since
         _silent.labels(name).set((clock.now() - since).total_seconds() if since else 0)
         _refused.labels(name).set(bool(stands.refused_at))
-    free = store().free_bytes()
-    if free is not None:
-        _free.set(free)
+    for place, room in alarms.rooms().items():
+        _free.labels(place).set(room.free)
+        _total.labels(place).set(room.total)
+    _delay.set(alarms.log_delay().total_seconds())
+    standing = Counted(alarm.kind for alarm in alarms.alarms())
+    for kind in AlarmKind:
+        _alarms.labels(kind.value).set(standing[kind])
 
 
 def _begin() -> None:

@@ -36,6 +36,7 @@ class Act(enum.StrEnum):
     PEOPLE_MANAGE = "people_manage"
     ACCOUNT_MANAGE = "account_manage"
     LOG_VIEW = "log_view"
+    ALARM_VIEW = "alarm_view"
 
 
 class Scope(enum.IntEnum):
@@ -92,6 +93,7 @@ _T: dict[Role, dict[Act, Scope]] = {
         Act.RECORDER_VIEW: Scope.ALL,
         Act.PEOPLE_VIEW: Scope.ALL,
         Act.LOG_VIEW: Scope.ALL,
+        Act.ALARM_VIEW: Scope.ALL,
     },
     Role.REVIEWER: {
         Act.EXHIBIT_VIEW: Scope.SENT,
@@ -135,6 +137,7 @@ _T: dict[Role, dict[Act, Scope]] = {
         Act.RECORDER_VIEW: Scope.ALL,
         Act.PEOPLE_VIEW: Scope.ALL,
         Act.LOG_VIEW: Scope.ALL,
+        Act.ALARM_VIEW: Scope.ALL,
     },
     Role.ADMINISTRATOR: {
         Act.RECORDER_VIEW: Scope.ALL,
@@ -144,6 +147,7 @@ _T: dict[Role, dict[Act, Scope]] = {
         Act.PEOPLE_MANAGE: Scope.ALL,
         Act.ACCOUNT_MANAGE: Scope.ALL,
         Act.LOG_VIEW: Scope.ALL,
+        Act.ALARM_VIEW: Scope.ALL,
     },
     Role.STATION: {Act.UPLOAD: Scope.ALL},
 }

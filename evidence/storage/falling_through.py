@@ -15,7 +15,7 @@ from uuid import UUID
 from evidence.digests import Segment
 from evidence.errors import LogForked, OriginalMissing, UploadGone
 from evidence.storage import names
-from evidence.storage.port import ReadBack, StagingWriter, Store
+from evidence.storage.port import ReadBack, Room, StagingWriter, Store
 
 _T = TypeVar("_T")
 
@@ -150,8 +150,8 @@ class FallingThrough:
     def tiles(self) -> Iterator[str]:
         return _each_once(self._new.tiles(), self._old.tiles())
 
-    def free_bytes(self) -> int | None:
-        return self._new.free_bytes()
+    def room(self) -> Room | None:
+        return self._new.room()
 
     def check(self) -> None:
         self._new.check()

@@ -27,7 +27,7 @@ from evidence.errors import (
 )
 from evidence.storage import journal, names
 from evidence.storage.durable import adopt, make_folder, sync_folder, translated
-from evidence.storage.port import ReadBack, StagingWriter
+from evidence.storage.port import ReadBack, Room, StagingWriter
 from evidence.storage.read_back import PIECE, Area, RunningReadBacks
 from evidence.storage.small_files import SmallFiles
 from evidence.storage.staging import SILENT_SECONDS, FileWriter, filed, lock
@@ -356,9 +356,10 @@ class FilesystemStore(SmallFiles):
     def quarantined(self) -> Iterator[UUID]:
         return self._identifiers("quarantine")
 
-    def free_bytes(self) -> int | None:
+    def room(self) -> Room:
         with translated():
-            return shutil.disk_usage(self.root).free
+            usage = shutil.disk_usage(self.root)
+            return Room(free=usage.free, total=usage.total, device=self.root.stat().st_dev)
 
     def check(self) -> None:
         probe = self.root / f".check-{os.urandom(6).hex()}"

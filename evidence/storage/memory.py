@@ -270,7 +270,7 @@ class MemoryStore:
     def tiles(self) -> Iterator[str]:
         return iter(list(self._tiles))
 
-    def free_bytes(self) -> int | None:
+    def room(self) -> None:
         return None
 
     def check(self) -> None:

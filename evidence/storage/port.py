@@ -32,6 +32,15 @@ class ReadBack:
     differing: Sequence[int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """Bytes free and in all on a file system; `device` is the same for the same file system."""
+
+    free: int
+    total: int
+    device: int
+
+
 class StagingWriter(Protocol):
     """One writer on one staging area, from its durable offset on. Not shared between threads."""
 
@@ -200,8 +209,8 @@ class Store(StagingArea, OriginalStore, DerivativeStore, TileStore, Protocol):
     def tiles(self) -> Iterator[str]:
         """The path of every tile and bundle."""
 
-    def free_bytes(self) -> int | None:
-        """Room left; None where the store has no such limit."""
+    def room(self) -> Room | None:
+        """Of the file system that originals lie on; None where the store has no such limit."""
 
     def check(self) -> None:
         """Raise StorageUnavailable where the store cannot be written and read just now."""

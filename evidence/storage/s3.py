@@ -217,7 +217,7 @@ class S3Store(S3Staging):
     def tiles(self) -> Iterator[str]:
         yield from filter(names.is_tile, self.bucket.names("log/"))
 
-    def free_bytes(self) -> int | None:
+    def room(self) -> None:
         return None
 
     def check(self) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
+from dataclasses import replace
 
 from flask import Blueprint, redirect, render_template, url_for
 from sqlalchemy import func, select
@@ -12,51 +11,22 @@ from werkzeug.wrappers import Response
 from evidence.custody.append import append
 from evidence.custody.correspondence import cosigned
 from evidence.custody.kinds import Kind
-from evidence.custody.models import Correspondence, CustodyEvent, LogHead
+from evidence.custody.models import CustodyEvent, LogHead
 from evidence.custody.reading import verify_log
 from evidence.custody.sequencer import LOG_ID
 from evidence.exhibits.timeline import timeline
 from evidence.people.access import Act, require
 from server.accounts.current import current_actor, require_login
-from server.extensions import db, log_origin, settings, signer, store
+from server.extensions import db, log_origin, signer, store
 from server.health import OLDER_DATABASE, older_database
 from server.unit_of_work import unit_of_work
+from server.vouchers import vouchers
 
 blp = Blueprint("log_page", __name__, url_prefix="/custody-log")
 blp.before_request(require_login)
 
 VERIFIED_AT_ONCE = 20_000
 _SHOWN = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Voucher:
-    """A witness or a time-stamping authority, and how it stands with it."""
-
-    name: str
-    witness: bool
-    stands: Correspondence | None
-
-
-def vouchers() -> list[Voucher]:
-    """Everybody who was configured to vouch for the log, with what is known of each."""
-    session, chosen = db.session(), settings()
-    found = [
-        Voucher(
-            name=peer.key.partition("+")[0],
-            witness=True,
-            stands=session.get(Correspondence, peer.key),
-        )
-        for peer in chosen.witnesses
-    ]
-    return found + [
-        Voucher(
-            name=urlsplit(peer.url).netloc,
-            witness=False,
-            stands=session.get(Correspondence, peer.url),
-        )
-        for peer in chosen.authorities
-    ]
 
 
 @blp.get("")

@@ -18,9 +18,10 @@ from evidence.people import access
 from evidence.people.access import Act
 from evidence.people.actor import Actor
 from evidence.recorders.models import Checkout, Recorder
+from server import alarms
 from server.accounts.current import current_actor, require_login
 from server.extensions import db
-from server.pages.log import vouchers
+from server.vouchers import vouchers
 
 blp = Blueprint("workbench", __name__)
 blp.before_request(require_login)
@@ -43,7 +44,10 @@ def home() -> str:
     newest: list[Exhibit] = []
     if access.allows(actor, Act.EXHIBIT_VIEW):
         newest = list(finding.search(db.session(), actor, Filters(), limit=6).items)
-    return render_template("workbench.html", figures=_figures(actor), newest=newest)
+    standing = alarms.alarms() if access.allows(actor, Act.ALARM_VIEW) else []
+    return render_template(
+        "workbench.html", alarms=standing, figures=_figures(actor), newest=newest
+    )
 
 
 def _figures(actor: Actor) -> list[Figure]:

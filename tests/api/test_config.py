@@ -51,6 +51,7 @@ _VARIABLES = (
     "ZHENGLIAN_ACCEL",
     "ZHENGLIAN_FIXITY_DAYS",
     "ZHENGLIAN_FIXITY_RATE",
+    "ZHENGLIAN_DISK_ALARM",
     "ZHENGLIAN_SM3",
     "ZHENGLIAN_BUREAU",
     "ZHENGLIAN_PUBLIC_URL",
@@ -108,6 +109,8 @@ def test_a_size_is_written_as_people_write_it(tmp_path: Path, text: str, size: i
         ("ZHENGLIAN_ACCEL", "/originals/"),
         ("ZHENGLIAN_FIXITY_DAYS", "0"),
         ("ZHENGLIAN_FIXITY_RATE", "fast"),
+        ("ZHENGLIAN_DISK_ALARM", "100"),
+        ("ZHENGLIAN_DISK_ALARM", "ten"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_would_be_right(

@@ -107,7 +107,8 @@ def test_figures_name_routes_and_no_person(client: FlaskClient, as_role: Clients
     as_role("handler").get("/api/v1/exhibits?text=王记食品店")
     figures = client.get("/metrics").text
     assert 'zhenglian_requests_total{method="GET",route="/api/v1/exhibits",status="200"}' in figures
-    assert "zhenglian_store_free_bytes " in figures
+    assert 'zhenglian_room_free_bytes{place="data"}' in figures
+    assert "zhenglian_log_delay_seconds " in figures
     assert "zhenglian_events_unsequenced " in figures
     assert "zhenglian_jobs_queued 0.0" in figures
     assert 'zhenglian_uploads{state="receiving"}' in figures
