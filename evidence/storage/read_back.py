@@ -19,7 +19,7 @@ from evidence.digests import Digest, Segment
 from evidence.errors import OriginalMissing
 from evidence.storage.port import ReadBack
 
-PIECE = 1024 * 1024
+PIECE = 256 * 1024
 Area = tuple[
     UUID, int, int
 ]  # an upload's staging area, not to be taken for a later one of its name

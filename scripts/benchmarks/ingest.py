@@ -63,17 +63,49 @@ def change(path: Path) -> str:
 
 def send(server: Server, path: Path, sha256: str) -> float:
     """Seconds from creation until the upload is sealed."""
-    headers = {"Authorization": f"Bearer {server.token}", "Tus-Resumable": "1.0.0"}
+    headers = server.headers
     connection = http.client.HTTPConnection(server.host, server.port)
     began = time.perf_counter()
     where = deliver(connection, "/api/v1/uploads", headers, path, sha256)
+    state = sealed(connection, where, headers)
+    if state != "sealed":
+        raise RuntimeError(f"the upload ended as {state}")
+    return time.perf_counter() - began
+
+
+def sealed(connection: http.client.HTTPConnection, where: str, headers: dict[str, str]) -> str:
+    """The state in which an upload ends, once it has."""
     state = "sealing"
     while state in ("receiving", "sealing"):
         connection.request("GET", where, headers={**headers, "Prefer": "wait=20"})
         state = json.loads(connection.getresponse().read())["state"]
-    if state != "sealed":
-        raise RuntimeError(f"the upload ended as {state}")
-    return time.perf_counter() - began
+    return state
+
+
+def create(
+    connection: http.client.HTTPConnection,
+    collection: str,
+    headers: dict[str, str],
+    *,
+    size: int,
+    name: str,
+    sha256: str,
+) -> str:
+    """Where the upload is that was created for so many bytes."""
+    metadata = ",".join(
+        f"{key} {base64.b64encode(value.encode()).decode()}"
+        for key, value in {"filename": name, "sha256": sha256}.items()
+    )
+    connection.request(
+        "POST",
+        collection,
+        headers={**headers, "Upload-Length": str(size), "Upload-Metadata": metadata},
+    )
+    created = connection.getresponse()
+    created.read()
+    if created.status != http.client.CREATED:
+        raise RuntimeError(f"the upload was not created: {created.status}")
+    return urlsplit(created.headers["Location"]).path
 
 
 def deliver(
@@ -84,21 +116,8 @@ def deliver(
     sha256: str,
 ) -> str:
     """Create an upload and send it in one PATCH, until it is acknowledged; where it is."""
-    metadata = ",".join(
-        f"{key} {base64.b64encode(value.encode()).decode()}"
-        for key, value in {"filename": path.name, "sha256": sha256}.items()
-    )
     size = path.stat().st_size
-    connection.request(
-        "POST",
-        collection,
-        headers={**headers, "Upload-Length": str(size), "Upload-Metadata": metadata},
-    )
-    created = connection.getresponse()
-    created.read()
-    if created.status != http.client.CREATED:
-        raise RuntimeError(f"the upload was not created: {created.status}")
-    where = urlsplit(created.headers["Location"]).path
+    where = create(connection, collection, headers, size=size, name=path.name, sha256=sha256)
     with path.open("rb") as file:
         connection.request(
             "PATCH",

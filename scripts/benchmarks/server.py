@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -32,6 +33,9 @@ class Server:
         self.data = data
         self.host = "127.0.0.1"
         self.port = free_port()
+        self._peak = 0
+        self._over = threading.Event()
+        self._watching = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Self:
         self._log = (self.data.parent / "run.log").open("wb")
@@ -54,6 +58,7 @@ class Server:
             if self._process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError((self.data.parent / "run.log").read_text(errors="replace"))
             time.sleep(0.2)
+        self._watching.start()
         return self
 
     def __exit__(
@@ -62,6 +67,8 @@ class Server:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._over.set()
+        self._watching.join()
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(30)
         self._log.close()
@@ -78,17 +85,41 @@ class Server:
         """The demonstration dock's token."""
         return (self.data / "demo-dock-token").read_text().splitlines()[0]
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the demonstration dock says with every request."""
+        return {"Authorization": f"Bearer {self.token}", "Tus-Resumable": "1.0.0"}
+
     def peak_memory(self) -> int:
-        """Bytes: the web processes' highest resident sizes, added up."""
-        total = 0
-        for status in Path("/proc").glob("[0-9]*/status"):
+        """Bytes: the most that the web processes held at once, looked at ten times a second.
+
+        A page that several of them share counts once (proportional set size).
+        """
+        return self._peak
+
+    def _watch(self) -> None:
+        webs: list[Path] = []
+        while not self._over.wait(0.1):
+            if not webs or not all(web.exists() for web in webs):
+                webs = self._webs()
+            self._peak = max(self._peak, sum(_held(web) for web in webs))
+
+    def _webs(self) -> list[Path]:
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
             try:
-                command = (status.parent / "cmdline").read_bytes()
-                environment = (status.parent / "environ").read_bytes()
-                lines = status.read_text().splitlines()
+                command = (folder / "cmdline").read_bytes()
+                environment = (folder / "environ").read_bytes()
             except OSError:
                 continue
             if b"server.serve" in command and os.fsencode(self.data) in environment:
-                peak = next(line for line in lines if line.startswith("VmHWM"))
-                total += int(peak.split()[1]) * 1024
-        return total
+                found.append(folder)
+        return found
+
+
+def _held(process: Path) -> int:
+    try:
+        lines = (process / "smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
