@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from uuid import uuid4
 
-from sqlalchemy import false, func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from evidence import clock
 from evidence.custody.models import CustodyEvent, Lease, LogHead
 from evidence.custody.tiles import reaches_beyond
 from evidence.sqlite import begin_write
+from evidence.storage.filesystem import MARGIN_BYTES
 from server.extensions import db, log_origin, store
 from server.migrate import pending
 
@@ -32,8 +34,12 @@ def database() -> str:
     session = db.session()
     try:
         begin_write(session)
-        # A read-only database lets a transaction begin, and refuses the first statement.
-        session.execute(update(Lease).where(false()).values(holder=Lease.holder))
+        # A full disk refuses nothing before a page that was changed is to be kept.
+        probe = Lease(name=f"health {uuid4()}", holder="", until=clock.now())
+        session.add(probe)
+        session.flush()
+        session.delete(probe)
+        session.commit()
     except SQLAlchemyError as error:
         return f"cannot be written: {getattr(error, 'orig', error)}"
     finally:
@@ -43,6 +49,9 @@ def database() -> str:
 
 def storage() -> str:
     store().check()
+    free = store().free_bytes()
+    if free is not None and free < MARGIN_BYTES:
+        return f"{free >> 20} MiB are free: uploads are refused; free space or move the store"
     return ""
 
 

@@ -7,6 +7,7 @@ evidence.errors. A 5xx carries no detail but an id that the log has too.
 from __future__ import annotations
 
 import logging
+import sqlite3
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
@@ -166,6 +167,7 @@ def from_http(error: HTTPException) -> Response:
     return response
 
 
+_NO_ROOM = "The disk of the database is full. Free space there, then send it again."
 # PostgreSQL's words (SQLSTATE) for two who were in each other's way: unique_violation,
 # serialization_failure, deadlock_detected, lock_not_available.
 _AT_ONCE = frozenset({"23505", "40001", "40P01", "55P03"})
@@ -180,6 +182,9 @@ def from_database(error: DBAPIError) -> Response:
     if refusal in _AT_ONCE:
         log.warning("two wrote at once: %s", request.path, exc_info=True)
         return from_evidence(e.WroteAtOnce())
+    if refusal == "53100" or getattr(error.orig, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+        log.error("the database has no room: %s", request.path, exc_info=True)
+        return from_evidence(e.StorageFull(_NO_ROOM))
     if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
         log.error("the database refused: %s", request.path, exc_info=True)
         return from_evidence(e.DatabaseUnavailable())

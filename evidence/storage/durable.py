@@ -11,6 +11,7 @@ from pathlib import Path
 
 from evidence.errors import StorageError, StorageFull, StorageUnavailable
 
+FULL = "The storage is full. Free space or move the store, then send it again."
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -26,7 +27,7 @@ def translated() -> Iterator[None]:
 def refusal(error: OSError) -> StorageError:
     """The domain's name for what the system refused."""
     if error.errno in _FULL:
-        return StorageFull()
+        return StorageFull(FULL)
     return StorageUnavailable(f"The storage refused: {error.strerror or error}. Try again.")
 
 
@@ -57,18 +58,19 @@ def place(content: bytes, target: Path, mode: int = 0o440) -> bool:
     draft = target.parent / f".{os.urandom(8).hex()}"
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(handle, view) :]
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    try:
+        try:
+            view = memoryview(content)
+            while view:
+                view = view[os.write(handle, view) :]
+            os.fsync(handle)
+        finally:
+            os.close(handle)
         os.link(draft, target)
         placed = True
     except FileExistsError:
         placed = False
     finally:
+        # Also where the disk is full: whoever tries again would leave one each time.
         draft.unlink()
     # Also where it stood there: whoever placed it may have died before this.
     sync_folder(target.parent)

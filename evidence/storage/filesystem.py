@@ -364,5 +364,7 @@ class FilesystemStore(SmallFiles):
     def check(self) -> None:
         probe = self.root / f".check-{os.urandom(6).hex()}"
         with translated():
-            probe.write_bytes(b"1")
-            probe.unlink()
+            try:
+                probe.write_bytes(b"1")
+            finally:
+                probe.unlink(missing_ok=True)
