@@ -20,7 +20,6 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session
 
-from evidence.base import Base
 from evidence.custody.models import CustodyEvent
 from evidence.exhibits import finding
 from evidence.exhibits.finding import Filters
@@ -32,6 +31,7 @@ from scripts.benchmarks import viewing
 from scripts.benchmarks.bureau import START, Bureau
 from scripts.benchmarks.filling import fill
 from scripts.benchmarks.postgresql import Cluster
+from server.migrate import upgrade
 
 EXHIBITS = 200_000
 DATABASES = ("sqlite", "postgresql")
@@ -149,7 +149,7 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
 def measured(url: str, folder: Path, size: int) -> dict[str, Any]:
     """Fill the empty database at `url` with `size` exhibits, and measure."""
     engine = prepare(create_engine(url))
-    Base.metadata.create_all(engine)
+    upgrade(engine)
     began = time.perf_counter()
     with Session(engine) as session:
         bureau = fill(session, size)
