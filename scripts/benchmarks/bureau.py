@@ -1,7 +1,8 @@
 """Rows of a made-up bureau: its people, cases, recorders, exhibits and links.
 
 The same for the same chance, but for the identifiers. Every fifth exhibit is linked to a case
-taken at random, twenty to a case on the average; one case has HEAVY of them.
+taken at random, twenty to a case on the average (of a small bureau, the newest cases); one case has
+HEAVY of them.
 """
 
 from __future__ import annotations
@@ -160,7 +161,8 @@ def exhibit(n: int, bureau: Bureau, chance: random.Random) -> Row:
 def case_of(n: int, count: int, bureau: Bureau, chance: random.Random) -> int | None:
     """The place of the case that the exhibit `n` of `count` is linked to; the first is heavy."""
     if n % 5 == 0:
-        return chance.randrange(1, len(bureau.cases))
+        last = len(bureau.cases) - 1
+        return last - chance.randrange(min(max(count // 100, 10), last))
     return 0 if n % max(count // HEAVY, 20) == 1 else None
 
 

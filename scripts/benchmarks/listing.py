@@ -142,7 +142,7 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'listing.db'}"
     else:
-        with Cluster() as cluster:
+        with Cluster(max_wal_size="8GB") as cluster:
             yield cluster.url
 
 

@@ -18,7 +18,7 @@ from evidence.custody.kinds import DETAILS, Kind
 from evidence.custody.models import CustodyEvent
 from evidence.exhibits.models import Exhibit, ExhibitLink
 from evidence.exhibits.timeline import timeline
-from scripts.benchmarks import listing, viewing
+from scripts.benchmarks import custody, listing, viewing
 from scripts.benchmarks.bureau import Bureau
 from scripts.benchmarks.filling import fill
 from tests import databases
@@ -98,6 +98,14 @@ def test_of_several_cases_the_slowest_is_named() -> None:
     assert found["slowest"] == {"slow": {"p50_ms": 2.0, "p95_ms": 50.0}}
     assert found["cases"]["quick"] == {"p50_ms": 1.0, "p95_ms": 1.0}
     assert (found["p50_ms"], found["p95_ms"]) == (1.5, 50.0)
+
+
+def test_events_are_appended_and_sequenced_by_several_at_once(tmp_path: Path) -> None:
+    url = databases.database_url(tmp_path / "bench.db")
+    found = custody.case(url, tmp_path, writers=2, each=5, events=40)
+    assert found["events_a_transaction"] == 5
+    assert 1 <= found["checkpoints"] <= 41
+    assert found["appended_per_second"] >= found["sequenced_per_second"] > 0
 
 
 @pytest.mark.grown_up
