@@ -153,20 +153,26 @@ def measured(url: str, folder: Path, size: int) -> dict[str, Any]:
     began = time.perf_counter()
     with Session(engine) as session:
         bureau = fill(session, size)
-        events = session.scalar(select(func.max(CustodyEvent.leaf_index))) or 0
     filled = time.perf_counter() - began
+    engine.dispose()
+    return {"exhibits": size, "filled_s": round(filled, 1), **figures(url, folder, bureau)}
+
+
+def figures(url: str, folder: Path, bureau: Bureau) -> dict[str, Any]:
+    """Of the filled database at `url`."""
+    engine = prepare(create_engine(url))
     # As the web process does when it has started.
     gc.collect()
     gc.freeze()
     lists, worded = pages(engine, bureau)
+    with Session(engine) as session:
+        last = session.scalar(select(func.max(CustodyEvent.leaf_index)))
     engine.dispose()
     views = viewing.views(url, folder / "data", bureau)
     found = {"list": lists, "search": worded, "custody": views.usual}
     return {
         "database": engine.dialect.name,
-        "exhibits": size,
-        "events": events + 1,
-        "filled_s": round(filled, 1),
+        "events": 0 if last is None else last + 1,
         **{name: together(times, TARGETS[name]) for name, times in found.items()},
         "heavy_case": {"exhibits": views.heavy, **together(views.of_heavy, TARGETS["custody"])},
     }

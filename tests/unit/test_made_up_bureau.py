@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import rfc8785
@@ -18,7 +19,7 @@ from evidence.custody.kinds import DETAILS, Kind
 from evidence.custody.models import CustodyEvent
 from evidence.exhibits.models import Exhibit, ExhibitLink
 from evidence.exhibits.timeline import timeline
-from scripts.benchmarks import custody, listing, viewing
+from scripts.benchmarks import custody, listing, plot, viewing
 from scripts.benchmarks.bureau import Bureau
 from scripts.benchmarks.filling import fill
 from tests import databases
@@ -106,6 +107,35 @@ def test_events_are_appended_and_sequenced_by_several_at_once(tmp_path: Path) ->
     assert found["events_a_transaction"] == 5
     assert 1 <= found["checkpoints"] <= 41
     assert found["appended_per_second"] >= found["sequenced_per_second"] > 0
+
+
+def test_the_picture_of_growth_has_each_size_database_and_target() -> None:
+    results = [
+        {
+            "exhibits": size,
+            "database": database,
+            "list": {"p95_ms": ms, "target_p95_ms": 50},
+            "search": {"p95_ms": 2 * ms, "target_p95_ms": 100},
+            "custody": {"p95_ms": 70.2, "target_p95_ms": 100},
+        }
+        for database, ms in (("sqlite", 8.4), ("postgresql", 120.6))
+        for size in (10_000, 1_000_000)
+    ]
+    picture = ElementTree.fromstring(plot.draw(results))
+    words = [element.text for element in picture.iter() if element.tag.endswith("}text")]
+    assert [words.count(word) for word in ("10⁴", "10⁶", "wanted: 50 ms", "wanted: 100 ms")] == [
+        3,
+        3,
+        1,
+        2,
+    ]
+    assert {"SQLite", "PostgreSQL", "8 ms", "17 ms", "121 ms", "241 ms", "70 ms"} <= set(words)
+    lines = [e.get("points", "") for e in picture.iter() if e.tag.endswith("}polyline")]
+    assert len(lines) == 6
+    heights = [[float(point.split(",")[1]) for point in line.split()] for line in lines]
+    # Higher is slower, and nothing leaves the panel.
+    assert heights[0][0] > heights[1][0] > heights[3][0] >= plot.TOP
+    assert all(len(set(line)) == 1 for line in heights)
 
 
 @pytest.mark.grown_up
