@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pwd
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,18 +19,14 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from evidence.sqlite import prepare
-from tests.ports import free_port
+from scripts.benchmarks import postgresql
 
 _ADMIN = "ZHENGLIAN_TEST_POSTGRESQL"
-_PROGRAMS = Path("/usr/lib/postgresql")
 _SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_connections": "300",
-    "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",
-    "timezone": "Asia/Shanghai",  # another than ours, so that a naive time is noticed
 }
 
 
@@ -40,47 +34,11 @@ def grown_up() -> bool:
     return _ADMIN in os.environ
 
 
-class Cluster:
-    """A PostgreSQL of this run's own, on a loopback port."""
+class Cluster(postgresql.Cluster):
+    """A PostgreSQL of this run's own, in a hurry."""
 
     def __init__(self, **settings: str) -> None:
-        self.port = free_port()
-        self._settings = {**_SETTINGS, **settings, "port": str(self.port)}
-        self.folder = Path(tempfile.mkdtemp(prefix="zhenglian-postgresql-"))
-        # PostgreSQL refuses to run as root.
-        self._as = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        if self._as:
-            os.chown(self.folder, pwd.getpwnam("postgres").pw_uid, -1)
-
-    @property
-    def url(self) -> str:
-        user = "postgres" if self._as else pwd.getpwuid(os.geteuid()).pw_name
-        return f"postgresql+psycopg://{user}@127.0.0.1:{self.port}/postgres"
-
-    def _run(self, program: str, *arguments: str, check: bool = True) -> None:
-        newest = max(_PROGRAMS.iterdir(), key=lambda folder: float(folder.name))
-        subprocess.run(
-            [*self._as, str(newest / "bin" / program), *arguments],
-            check=check,
-            cwd="/",
-            stdout=subprocess.DEVNULL,
-        )
-
-    def start(self) -> None:
-        """Made the first time."""
-        if not (self.folder / "data").exists():
-            made = ("-D", str(self.folder / "data"), "--encoding=UTF8", "--locale=C.UTF-8")
-            self._run("initdb", *made, "--auth=trust")
-        options = " ".join(f"-c {name}={value!r}" for name, value in self._settings.items())
-        log, data = str(self.folder / "log"), str(self.folder / "data")
-        self._run("pg_ctl", "start", "-w", "-D", data, "-l", log, "-o", options)
-
-    def stop(self, mode: str = "immediate") -> None:
-        self._run("pg_ctl", "stop", "-D", str(self.folder / "data"), "-m", mode, check=False)
-
-    def remove(self) -> None:
-        self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        super().__init__(**{**_SETTINGS, **settings})
 
     def announce(self) -> None:
         os.environ[_ADMIN] = self.url

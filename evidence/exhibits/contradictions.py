@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from evidence.custody.append import timestamp
 from evidence.custody.kinds import Kind
-from evidence.custody.reading import RecordedEvent, events_of
+from evidence.custody.reading import RecordedEvent, newest_of
 from evidence.errors import InvalidInput, StorageError, StorageUnavailable
 from evidence.exhibits.flags import Flag
 from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState, Fixity, MediaState
@@ -31,6 +31,7 @@ _ONE_TRANSACTION = dt.timedelta(minutes=1)
 _FOUND_LATER = frozenset(
     flag.value for flag in (Flag.CASE_UNKNOWN, Flag.CLAIMS_DIFFER, Flag.CONTENT_MISMATCH)
 )
+_HAND_OVERS = frozenset({Kind.RECORDER_CHECKED_OUT.value, Kind.RECORDER_CHECKED_IN.value})
 
 
 class Member(enum.StrEnum):
@@ -78,13 +79,27 @@ class Contradiction:
 def look_into(
     session: Session, store: OriginalStore, exhibit: Exhibit, events: Sequence[RecordedEvent]
 ) -> list[Contradiction]:
-    """Every contradiction of `exhibit` with `events`, all of its own, and its recorder's.
+    """Every contradiction of `exhibit` with `events`, all of its own, and its recorder's ledger.
 
     Of the original, only that it is there, and its length: its bytes are for the proof.
     """
-    recorder = _recorder(events)
-    ledger = events_of(session, [recorder]) if recorder else []
+    ledger = _deciding(session, events)
     return [*contradictions(exhibit, events, ledger), *_stored(store, events)]
+
+
+def _deciding(session: Session, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
+    """Of its recorder's events, the one that says who wore it: what is older changes nothing.
+
+    A recorder's ledger is years long, and every exhibit is held against it.
+    """
+    acquired, recorder = _only(events, Kind.EXHIBIT_ACQUIRED), _recorder(events)
+    at = acquired.details.get("recorded_at") if acquired else None
+    if acquired is None or recorder is None or not isinstance(at, str):
+        return []
+    for event in newest_of(session, recorder, acquired.position):
+        if event.kind in _HAND_OVERS and str(event.details.get("at")) <= at:
+            return [event]
+    return []
 
 
 def _stored(store: OriginalStore, events: Sequence[RecordedEvent]) -> Iterator[Contradiction]:

@@ -1,162 +1,46 @@
-"""Listing 50 of 200,000 exhibits with every filter: how long, at the median and at p95."""
+"""Lists, searches and custody views of a bureau of any size, on SQLite and on PostgreSQL.
+
+A list is one page of 50 by each filter, for each reader; a search, one with words. A custody view
+is a whole answer of the application, without the network: a case's by the API and as a page, an
+exhibit's by the API.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import gc
-import random
 import statistics
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import create_engine, insert
+from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session
 
-import evidence.inspections.models
-import evidence.uploads.models  # noqa: F401  (every table is known before they are made)
-from evidence.base import Base
-from evidence.cases.models import Case, Sector, Stage
+from evidence.custody.models import CustodyEvent
 from evidence.exhibits import finding
 from evidence.exhibits.finding import Filters
 from evidence.exhibits.flags import Flag
-from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState, MediaState
-from evidence.exhibits.order import position_of
+from evidence.exhibits.models import ExhibitState, MediaState
 from evidence.people.actor import Actor, ActorType, Role, Via
-from evidence.people.models import Officer, Unit, UnitKind
-from evidence.recorders.models import Recorder
 from evidence.sqlite import prepare
+from scripts.benchmarks import viewing
+from scripts.benchmarks.bureau import START, Bureau
+from scripts.benchmarks.filling import fill
+from scripts.benchmarks.postgresql import Cluster
+from server.migrate import upgrade
 
 EXHIBITS = 200_000
+DATABASES = ("sqlite", "postgresql")
 ROUNDS = 30
-_START = dt.datetime(2023, 1, 1, tzinfo=dt.UTC)
-_SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
-_GIVEN = "伟芳娜敏静磊洋勇军杰娟涛明超霞平刚桂英华"
+TARGETS = {"list": 50, "search": 100, "custody": 100}
 
 
-@dataclass(frozen=True, slots=True)
-class Bureau:
-    """What the rows of a filled database refer to."""
-
-    units: list[UUID]
-    officers: list[UUID]
-    recorders: list[UUID]
-    cases: list[UUID]
-    names: list[str]
-
-
-def _people(session: Session, chance: random.Random) -> Bureau:
-    units = [
-        {"id": uuid4(), "name": f"第{n}监管所", "kind": UnitKind.BOTH, "hands_over_to_id": None}
-        for n in range(23)
-    ]
-    # One unit has nothing at all: the search that finds nothing must be quick too.
-    busy = units[:-1]
-    officers = [
-        {
-            "id": uuid4(),
-            "name": chance.choice(_SURNAMES) + "".join(chance.choices(_GIVEN, k=1 + n % 2)),
-            "badge": f"430424{n:04d}",
-            "unit_id": busy[n % 22]["id"],
-        }
-        for n in range(176)
-    ]
-    recorders = [
-        {"id": uuid4(), "number": f"HD-{n:03d}", "key": f"HD{n:03d}", "unit_id": busy[n % 22]["id"]}
-        for n in range(69)
-    ]
-    cases = [
-        {
-            "id": uuid4(),
-            "number": f"衡东市监罚字〔2023〕{n}号",
-            "number_raw": f"衡东市监罚字〔2023〕{n}号",
-            "number_org": "衡东",
-            "number_kind": "罚",
-            "number_year": 2023,
-            "number_seq": n,
-            "party": f"衡东县{chance.choice(_SURNAMES)}记食品店",
-            "sector": Sector.FOOD,
-            "stage": Stage.FILED,
-            "unit_id": busy[n % 22]["id"],
-            "filed_on": _START.date(),
-            "created_at": _START,
-        }
-        for n in range(1, 452)
-    ]
-    for model, rows in ((Unit, units), (Officer, officers), (Recorder, recorders), (Case, cases)):
-        session.execute(insert(model), rows)
-    return Bureau(
-        units=[u["id"] for u in units],  # type: ignore[misc]
-        officers=[o["id"] for o in officers],  # type: ignore[misc]
-        recorders=[r["id"] for r in recorders],  # type: ignore[misc]
-        cases=[c["id"] for c in cases],  # type: ignore[misc]
-        names=[str(o["name"]) for o in officers],
-    )
-
-
-def _exhibit(n: int, bureau: Bureau, chance: random.Random) -> dict[str, Any]:
-    received = _START + dt.timedelta(minutes=2.6 * n, seconds=chance.random())
-    recorded = received - dt.timedelta(hours=chance.expovariate(1 / 8))
-    wearer = chance.randrange(176)
-    digest = f"{n:064x}"
-    return {
-        "id": uuid4(),
-        "label": f"E{received.year}-{n:06d}",
-        "state": ExhibitState.QUARANTINED if n % 997 == 0 else ExhibitState.SEALED,
-        "sha256": digest,
-        "size": chance.randrange(10**6, 10**9),
-        "sha256_claim": digest,
-        "sha256_received": digest,
-        "sha256_read_back": digest,
-        "segments_digest": digest,
-        "filename": f"DCAM_CAM{wearer % 69:03d}_{wearer:06d}_{recorded:%Y%m%d_%H%M%S}.mp4",
-        "recorder_claim": f"HD-{wearer % 69:03d}",
-        "recorded_at_claim": recorded.isoformat(),
-        "flags": [f.value for f in Flag if chance.random() < 0.02],
-        "recorded_at": recorded,
-        "recorder_id": bureau.recorders[wearer % 69],
-        "officer_id": bureau.officers[wearer],
-        "unit_id": bureau.units[wearer % 22],
-        "received_at": received,
-        "sealed_at": received,
-        "media_state": MediaState.UNREADABLE if n % 499 == 0 else MediaState.READ,
-        "media_type": "video/mp4",
-        "duration_ms": 60_000,
-    }
-
-
-def fill(session: Session, count: int = EXHIBITS) -> Bureau:
-    """Fill an empty database; every fifth exhibit is linked to a case."""
-    chance = random.Random(20230915)  # noqa: S311  (the same rows every time)
-    bureau = _people(session, chance)
-    for first in range(0, count, 5000):
-        rows = [_exhibit(n, bureau, chance) for n in range(first, min(first + 5000, count))]
-        session.execute(insert(Exhibit), rows)
-        links = []
-        for row in rows[::5]:
-            place = chance.randrange(451)
-            links.append(
-                {
-                    "id": uuid4(),
-                    "exhibit_id": row["id"],
-                    "exhibit_position": position_of(row["received_at"], row["label"]),
-                    "case_id": bureau.cases[place],
-                    "unit_id": bureau.units[(place + 1) % 22],
-                    "target_text": f"衡东市监罚字〔2023〕{place + 1}号 衡东县王记食品店",
-                    "sha256_at_link": row["sha256"],
-                    "linked_by": bureau.officers[0],
-                    "linked_at": row["received_at"],
-                }
-            )
-        session.execute(insert(ExhibitLink), links)
-        session.commit()
-    return bureau
-
-
-def _searches(bureau: Bureau) -> dict[str, Filters]:
-    middle = _START + dt.timedelta(days=100)
+def searches(bureau: Bureau) -> dict[str, Filters]:
+    middle = START + dt.timedelta(days=100)
     return {
         "none": Filters(),
         "unit": Filters(unit_id=bureau.units[3]),
@@ -193,7 +77,7 @@ def _searches(bureau: Bureau) -> dict[str, Filters]:
     }
 
 
-def _readers(bureau: Bureau) -> dict[str, Actor]:
+def readers(bureau: Bureau) -> dict[str, Actor]:
     def reader(role: Role, unit_id: UUID | None, *hands_over: UUID) -> Actor:
         return Actor(
             type=ActorType.OFFICER,
@@ -214,44 +98,93 @@ def _readers(bureau: Bureau) -> dict[str, Actor]:
     }
 
 
-def _percentile(times: list[float], share: float) -> float:
-    return round(sorted(times)[min(len(times) - 1, int(share * len(times)))] * 1000, 1)
+def _took(times: list[float]) -> dict[str, float]:
+    """Milliseconds."""
+    ordered = sorted(times)
+    return {
+        "p50_ms": round(statistics.median(ordered) * 1000, 1),
+        "p95_ms": round(ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))] * 1000, 1),
+    }
 
 
-def run(scratch: Path) -> dict[str, Any]:
-    """Milliseconds for one page of 50, loaded with what a row of the list shows."""
-    engine = prepare(create_engine(f"sqlite:///{scratch / 'listing.db'}"))
-    Base.metadata.create_all(engine)
-    started = time.perf_counter()
-    with Session(engine) as session:
-        bureau = fill(session)
-    filled = time.perf_counter() - started
-    # As the web process does when it has started.
-    gc.collect()
-    gc.freeze()
-    every: list[float] = []
-    cases: dict[str, dict[str, float]] = {}
-    for who, actor in _readers(bureau).items():
-        for what, filters in _searches(bureau).items():
-            times = []
-            for _ in range(ROUNDS):
+def together(cases: Mapping[str, list[float]], target: int) -> dict[str, Any]:
+    """Of all of them, of the slowest case, and of each."""
+    each = {name: _took(times) for name, times in cases.items()}
+    slowest = max(each, key=lambda name: each[name]["p95_ms"])
+    return {
+        **_took([seconds for times in cases.values() for seconds in times]),
+        "target_p95_ms": target,
+        "slowest": {slowest: each[slowest]},
+        "cases": each,
+    }
+
+
+def pages(
+    engine: Engine, bureau: Bureau, rounds: int = ROUNDS
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Seconds of lists and of searches, loaded with what a row of the list shows."""
+    lists: dict[str, list[float]] = {}
+    worded: dict[str, list[float]] = {}
+    for who, actor in readers(bureau).items():
+        for what, filters in searches(bureau).items():
+            times = (worded if filters.text else lists).setdefault(f"{who}: {what}", [])
+            for _ in range(rounds):
                 with Session(engine) as session:
                     began = time.perf_counter()
                     finding.search(session, actor, filters)
                     times.append(time.perf_counter() - began)
-            every += times
-            cases[f"{who}: {what}"] = {
-                "p50_ms": _percentile(times, 0.5),
-                "p95_ms": _percentile(times, 0.95),
-            }
+    return lists, worded
+
+
+@contextmanager
+def _database(kind: str, folder: Path) -> Iterator[str]:
+    """The URL of an empty one."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'listing.db'}"
+    else:
+        with Cluster(max_wal_size="8GB") as cluster:
+            yield cluster.url
+
+
+def measured(url: str, folder: Path, size: int) -> dict[str, Any]:
+    """Fill the empty database at `url` with `size` exhibits, and measure."""
+    engine = prepare(create_engine(url))
+    upgrade(engine)
+    began = time.perf_counter()
+    with Session(engine) as session:
+        bureau = fill(session, size)
+    filled = time.perf_counter() - began
     engine.dispose()
-    slowest = max(cases, key=lambda name: cases[name]["p95_ms"])
+    return {"exhibits": size, "filled_s": round(filled, 1), **figures(url, folder, bureau)}
+
+
+def figures(url: str, folder: Path, bureau: Bureau) -> dict[str, Any]:
+    """Of the filled database at `url`."""
+    engine = prepare(create_engine(url))
+    # As the web process does when it has started.
+    gc.collect()
+    gc.freeze()
+    lists, worded = pages(engine, bureau)
+    with Session(engine) as session:
+        last = session.scalar(select(func.max(CustodyEvent.leaf_index)))
+    engine.dispose()
+    views = viewing.views(url, folder / "data", bureau)
+    found = {"list": lists, "search": worded, "custody": views.usual}
     return {
-        "exhibits": EXHIBITS,
-        "filled_s": round(filled, 1),
-        "p50_ms": round(statistics.median(every) * 1000, 1),
-        "p95_ms": _percentile(every, 0.95),
-        "target_p95_ms": 50,
-        "slowest": {slowest: cases[slowest]},
-        "cases": cases,
+        "database": engine.dialect.name,
+        "events": 0 if last is None else last + 1,
+        **{name: together(times, TARGETS[name]) for name, times in found.items()},
+        "heavy_case": {"exhibits": views.heavy, **together(views.of_heavy, TARGETS["custody"])},
     }
+
+
+def run(
+    scratch: Path, sizes: Sequence[int] = (EXHIBITS,), databases: Sequence[str] = DATABASES[:1]
+) -> Iterator[dict[str, Any]]:
+    """One result for each size and database."""
+    for size in sizes:
+        for kind in databases:
+            folder = scratch / f"{kind}-{size}"
+            folder.mkdir()
+            with _database(kind, folder) as url:
+                yield measured(url, folder, size)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload, selectinload
 from werkzeug.wrappers import Response
 
 from evidence import clock
@@ -100,12 +102,13 @@ def one(case_id: UUID) -> str:
         .join(ExhibitLink)
         .where(ExhibitLink.case_id == case.id, ExhibitLink.unlinked_at.is_(None), visible_to(actor))
         .order_by(Exhibit.recorded_at, Exhibit.label)
+        .options(joinedload(Exhibit.officer), selectinload(Exhibit.links))
     ).all()
     entries, picture, contradicted = None, None, []
     if access.allows(actor, Act.CUSTODY_VIEW, reach_of(case)):
         entries = case_timeline(db.session(), case, actor)
         picture = timeline_picture.draw(entries, _("Case"))
-        contradicted = [e for e in exhibits if _contradicted(e, entries)]
+        contradicted = _contradicted(exhibits, entries)
     return render_template(
         "cases/one.html",
         case=case,
@@ -119,6 +122,8 @@ def one(case_id: UUID) -> str:
     )
 
 
-def _contradicted(exhibit: Exhibit, entries: Sequence[Entry]) -> bool:
-    events = [entry.event for entry in entries if entry.event.subject_id == exhibit.id]
-    return bool(look_into(db.session(), store(), exhibit, events))
+def _contradicted(exhibits: Sequence[Exhibit], entries: Sequence[Entry]) -> list[Exhibit]:
+    events = defaultdict(list)
+    for entry in entries:
+        events[entry.event.subject_id].append(entry.event)
+    return [e for e in exhibits if look_into(db.session(), store(), e, events[e.id])]

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import hashlib
+import random
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy.orm import Session
 
-from evidence.custody.append import timestamp
-from evidence.custody.reading import RecordedEvent, State
-from evidence.exhibits.contradictions import Contradiction, Member, contradictions, worn_by
+from evidence.custody.append import append, timestamp
+from evidence.custody.kinds import Kind
+from evidence.custody.reading import RecordedEvent, State, events_of
+from evidence.exhibits.contradictions import (
+    Contradiction,
+    Member,
+    contradictions,
+    look_into,
+    worn_by,
+)
 from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState, MediaState
+from evidence.people.actor import SYSTEM
+from evidence.storage.memory import MemoryStore
 
 BYTES = hashlib.sha256(b"footage").hexdigest()
 OTHER = "0" * 64
@@ -281,3 +293,28 @@ def test_the_events_of_the_ledger_tell_who_had_the_recorder(
 ) -> None:
     at = timestamp(NOON + dt.timedelta(hours=hours))
     assert worn_by(_ledger()[:2], at) == (str(wearer) if wearer else None)
+
+
+def test_of_a_long_ledger_its_newest_events_tell_what_all_of_them_do(session: Session) -> None:
+    chance = random.Random(5)
+    for _ in range(60):  # written down out of order, as after a day without the network
+        kind = chance.choice([Kind.RECORDER_CHECKED_OUT, Kind.RECORDER_CHECKED_IN])
+        at, officer = NOON + dt.timedelta(hours=chance.randrange(40)), chance.choice([WEARER, CASE])
+        append(
+            session, kind, RECORDER, SYSTEM, checkout="1", officer=str(officer), at=timestamp(at)
+        )
+    append(session, Kind.RECORDER_REGISTERED, RECORDER, SYSTEM, number="HD-012", unit=str(UNIT))
+    session.flush()
+    ledger = events_of(session, [RECORDER])
+    acquired, *rest = _events()
+    verdicts = set()
+    for hours in range(-1, 41):
+        for position in [*(event.position for event in ledger[::7]), ledger[-1].position + 1]:
+            at = timestamp(NOON + dt.timedelta(hours=hours))
+            said = {**acquired.details, "recorded_at": at}
+            events = [dataclasses.replace(acquired, position=position, details=said), *rest]
+            whole = contradictions(_row(), events, ledger)
+            found = look_into(session, MemoryStore(), _row(), events)
+            assert [c for c in found if c.member is not Member.ORIGINAL] == whole
+            verdicts |= {(c.row, c.log) for c in whole if c.member is Member.LEDGER}
+    assert verdicts == {(str(WEARER), str(CASE)), (str(WEARER), None)}

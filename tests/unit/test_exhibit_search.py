@@ -25,8 +25,9 @@ from evidence.people import access
 from evidence.people.access import Act
 from evidence.people.actor import Actor, ActorType, Role, Via
 from evidence.people.models import Officer, Unit
-from scripts.benchmarks import listing
-from scripts.benchmarks.listing import Bureau
+from scripts.benchmarks import bureau as made_up
+from scripts.benchmarks.bureau import Bureau
+from scripts.benchmarks.filling import fill
 from tests import databases
 
 COUNT = 250
@@ -38,7 +39,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     engine = databases.open_database(tmp_path_factory.mktemp("search") / "e.db")
     Base.metadata.create_all(engine)
     with Session(engine) as session:
-        bureau = listing.fill(session, COUNT)
+        bureau = fill(session, COUNT)
         chance = random.Random(7)
         for link in session.scalars(select(ExhibitLink)).all():
             if chance.random() < 0.3:
@@ -112,7 +113,7 @@ def _some_filters(bureau: Bureau) -> st.SearchStrategy[Filters]:
     def maybe(*values: object) -> st.SearchStrategy[object]:
         return st.none() | st.sampled_from(values)
 
-    moments = [listing._START + dt.timedelta(hours=h) for h in (0, 3, 4, 9, 17)]
+    moments = [made_up.START + dt.timedelta(hours=h) for h in (0, 3, 4, 9, 17)]
     texts = [
         "",
         "",
@@ -196,7 +197,7 @@ def test_without_the_index_of_words_the_answer_is_the_same(
 @pytest.fixture
 def scratch(engine: Engine) -> tuple[Session, Bureau]:
     session = Session(engine)
-    return session, listing.fill(session, 20)
+    return session, fill(session, 20)
 
 
 def _labels(session: Session, actor: Actor, text: str) -> list[str]:
@@ -245,7 +246,7 @@ def test_pages_stay_put_while_exhibits_arrive(scratch: tuple[Session, Bureau]) -
     session, bureau = scratch
     actor = _readers(bureau)[0]
     first = finding.search(session, actor, Filters(), None, 8)
-    row = listing._exhibit(500, bureau, random.Random(1))
+    row = made_up.exhibit(500, bureau, random.Random(1))
     session.add(Exhibit(**row))
     session.commit()
     second = finding.search(session, actor, Filters(), first.next, 200)
