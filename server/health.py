@@ -49,9 +49,9 @@ def database() -> str:
 
 def storage() -> str:
     store().check()
-    free = store().free_bytes()
-    if free is not None and free < MARGIN_BYTES:
-        return f"{free >> 20} MiB are free: uploads are refused; free space or move the store"
+    room = store().room()
+    if room is not None and room.free < MARGIN_BYTES:
+        return f"{room.free >> 20} MiB are free: uploads are refused; free space or move the store"
     return ""
 
 
