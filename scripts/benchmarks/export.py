@@ -22,12 +22,12 @@ SIZE = 2 * GIB
 ROUNDS = 3
 
 
-def _archivist(server: Server) -> httpx.Client:
-    """Logged in as a person is."""
+def log_in(server: Server, who: str) -> httpx.Client:
+    """Logged in as that person of the demonstration."""
     client = httpx.Client(base_url=f"http://{server.host}:{server.port}", timeout=120)
     password = (server.data / "demo-password").read_text("utf-8").strip()
     found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/login").text)
-    said = {"username": "archivist", "password": password, "csrf_token": found[1] if found else ""}
+    said = {"username": who, "password": password, "csrf_token": found[1] if found else ""}
     client.post("/login", data=said)
     return client
 
@@ -67,7 +67,7 @@ def _bytes(path: Path) -> int:
     return path.stat().st_size
 
 
-def _forget(path: Path) -> None:
+def forget(path: Path) -> None:
     """Have the system drop what it holds of a file: it is the disk that is read, not memory."""
     with path.open("rb") as file:
         os.fdatasync(file.fileno())
@@ -80,7 +80,7 @@ def run(folder: Path) -> dict[str, object]:
     original(source, SIZE)
     with Server(folder / "data") as server:
         send(server, source, change(source))
-        client = _archivist(server)
+        client = log_in(server, "archivist")
         listed = client.get("/api/v1/exhibits", params={"limit": 1}).json()["items"]
         began = time.perf_counter()
         path = _dossier(client, listed[0]["id"])
@@ -90,9 +90,9 @@ def run(folder: Path) -> dict[str, object]:
         copies, takes = [], []
         stored = max((server.data / "store").rglob("*"), key=_bytes)
         for _ in range(ROUNDS):
-            _forget(source)
+            forget(source)
             copies.append(copy(source, folder / "copy.bin"))
-            _forget(stored)
+            forget(stored)
             takes.append(_take(server, cookie, path, folder / "dossier.zip"))
         grown = server.peak_memory() - before
         client.close()

@@ -51,9 +51,13 @@ def copy(source: Path, target: Path) -> float:
     return seconds
 
 
-def change(path: Path) -> str:
-    """Make `path` a new original, and take its digest: what a dock does before it sends."""
+def change(path: Path, at: int = 0) -> str:
+    """Make `path` a new original by 32 bytes, and digest it: what a dock does before it sends.
+
+    They stand at `at`, from the end where it is negative.
+    """
     with path.open("r+b") as file:
+        file.seek(at, os.SEEK_END if at < 0 else os.SEEK_SET)
         file.write(secrets.token_bytes(32))
         file.flush()
         os.fsync(file.fileno())
