@@ -114,7 +114,6 @@ def test_a_store_whose_disk_is_full_or_read_only_goes_on_once_it_is_not(
     until(lambda: people.tus.state(last.where, 1)["state"] == "sealed", 10)
     assert people.unready() == {}
     _meanwhile_read_only(people, small_disk)
-    _meanwhile_without_room_for_tiles(people, small_disk)
     people.finish_all()
     assert losses(people.storm, []) == []
     assert audited(own_server) == ""
@@ -132,19 +131,6 @@ def _meanwhile_read_only(people: People, disk: SmallDisk) -> None:
             assert answer.headers["Retry-After"]
             assert "Read-only" in answer.json["title"]
         assert "Read-only" in people.unready()["storage"]
-
-
-def _meanwhile_without_room_for_tiles(people: People, disk: SmallDisk) -> None:
-    last = people.begin(MIB, MIB - 1)
-    supervisor = Tus(people.server, people.server.tokens["supervisor"])
-    with disk.full(names=False):
-        before = people.tus.ask("GET", "/log/checkpoint").body
-        assert people.send(last, 1).status == 204
-        exhibit = people.tus.state(last.where)["exhibit"]
-        time.sleep(1.5)  # the sequencer tries, in vain
-        assert people.tus.ask("GET", "/log/checkpoint").body == before
-        assert people.unready()
-    until(lambda: supervisor.ask("GET", f"{exhibit}/proof").status == 200, 10)
 
 
 class ServerWithin(LiveServer):
