@@ -39,9 +39,11 @@ def environment(requirements: Path) -> None:
     if not PYTHON.exists():
         _make_environment()
     say(f"Installing the pinned packages of {requirements.relative_to(ROOT)} …")
+    # The lists are whole. Without --no-deps, pip looks for the newest of what a package asks for
+    # with an extra, and refuses it for having no hash.
     done = subprocess.run(
         [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-         "--require-hashes", "--requirement", str(requirements)],
+         "--require-hashes", "--no-deps", "--requirement", str(requirements)],
         check=False, stdout=sys.stderr,
     )  # fmt: skip
     if done.returncode:
