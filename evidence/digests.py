@@ -10,11 +10,6 @@ from typing import Literal, Self
 
 from evidence.errors import InvalidInput
 
-try:
-    hashlib.new("sm3")
-    SM3 = True  # GB/T 32905, by this system's OpenSSL
-except ValueError:
-    SM3 = False
 SEGMENT_BYTES = 8 * 1024 * 1024
 _RECORD = struct.Struct(">Q32s")
 

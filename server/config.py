@@ -18,8 +18,8 @@ from urllib.parse import unquote, urlsplit
 from evidence.custody.cosignature import COSIGNATURE
 from evidence.custody.note import Verifier
 from evidence.custody.timestamp import read_authority
-from evidence.digests import SM3
 from evidence.errors import NoteMalformed, TimestampInvalid
+from evidence.sm3 import SM3
 
 GIB = 1024**3
 _STORES = ("file", "memory", "s3")
@@ -131,7 +131,9 @@ def _on(name: str, text: str) -> bool:
 def _sm3(name: str, text: str) -> bool:
     wanted = _on(name, text)
     if wanted and not SM3:
-        raise ConfigurationError(f"{name}=on: this system's OpenSSL has no SM3. Say off.")
+        raise ConfigurationError(
+            f"{name}=on: this system has no SM3, neither libgcrypt's nor OpenSSL's. Say off."
+        )
     return wanted
 
 

@@ -20,10 +20,11 @@ from sqlalchemy.orm import Session
 from evidence import clock
 from evidence.custody.append import append
 from evidence.custody.kinds import Kind
-from evidence.digests import SM3, Segment, unpack_segments
+from evidence.digests import Segment, unpack_segments
 from evidence.errors import OriginalMissing, StorageUnavailable
 from evidence.exhibits.models import Exhibit, ExhibitSegments, ExhibitState, Fixity
 from evidence.people.actor import SYSTEM, Actor
+from evidence.sm3 import SM3, new_sm3
 from evidence.storage.port import Store
 from evidence.turns import take_turn
 
@@ -146,7 +147,7 @@ def _pieces(store: Store, original: Sealed) -> Iterator[bytes]:
 def _compared(original: Sealed, pieces: Iterator[bytes], pace: Pace, with_sm3: bool) -> Check:
     """The bytes beside the digests, segment by segment."""
     whole, size = hashlib.sha256(), 0
-    sm3 = hashlib.new("sm3") if with_sm3 else None
+    sm3 = new_sm3() if with_sm3 else None
     part, left, at = hashlib.sha256(), 0, -1
     digests: list[bytes] = []
     lengths = iter([segment.length for segment in original.segments])

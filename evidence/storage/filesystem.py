@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
-from evidence.digests import SM3, Segment
+from evidence.digests import Segment
 from evidence.errors import (
     FixityMismatch,
     OriginalMissing,
@@ -25,6 +25,7 @@ from evidence.errors import (
     UploadGone,
     UploadLeased,
 )
+from evidence.sm3 import SM3
 from evidence.storage import journal, names
 from evidence.storage.durable import adopt, make_folder, sync_folder, translated
 from evidence.storage.port import ReadBack, Room, StagingWriter

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
-from evidence.digests import SEGMENT_BYTES, SM3, Digest, Segment
+from evidence.digests import SEGMENT_BYTES, Digest, Segment
 from evidence.errors import (
     FixityMismatch,
     LogForked,
@@ -21,12 +21,21 @@ from evidence.errors import (
     UploadGone,
     UploadLeased,
 )
+from evidence.sm3 import SM3, new_sm3
 from evidence.storage import names
 from evidence.storage.port import ReadBack, StagingWriter
 
 # What an ordered fault does: nothing before it fails, or everything before it fails.
 Fault = Literal["lost", "done but not reported"] | None
 Operation = Literal["create", "commit", "file", "quarantine", "remove", "derivative", "tile"]
+
+
+def _sm3(data: bytearray) -> Digest | None:
+    if not SM3:
+        return None
+    whole = new_sm3()
+    whole.update(data)
+    return Digest.sm3(whole.digest())
 
 
 class _Staged:
@@ -152,7 +161,7 @@ class MemoryStore:
         return ReadBack(
             size=len(staged.data),
             sha256=whole,
-            sm3=Digest.sm3(hashlib.new("sm3", staged.data).digest()) if SM3 else None,
+            sm3=_sm3(staged.data),
             segments=list(staged.segments),
             differing=tuple(differing),
         )

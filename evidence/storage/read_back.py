@@ -17,6 +17,7 @@ from uuid import UUID
 
 from evidence.digests import Digest, Segment
 from evidence.errors import OriginalMissing
+from evidence.sm3 import new_sm3
 from evidence.storage.port import ReadBack
 
 PIECE = 256 * 1024
@@ -37,7 +38,7 @@ class RunningReadBack:
         self.differing: list[int] = []
         self.broken = False
         self._whole = hashlib.sha256()
-        self._sm3 = hashlib.new("sm3") if sm3 else None
+        self._sm3 = new_sm3() if sm3 else None
         self._waited: Future[None] | None = None  # for the SM3 of a piece that was read before
         self._found = self._spare = bytearray()
         self._lock = threading.Lock()

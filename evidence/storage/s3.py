@@ -24,12 +24,12 @@ from typing import Literal
 from uuid import UUID
 
 from evidence import clock
-from evidence.digests import SM3
 from evidence.errors import (
     FixityMismatch,
     LogForked,
     OriginalMissing,
 )
+from evidence.sm3 import SM3
 from evidence.storage import names
 from evidence.storage.durable import translated as on_disk
 from evidence.storage.port import ReadBack

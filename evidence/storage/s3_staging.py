@@ -19,6 +19,7 @@ from uuid import UUID
 
 from evidence.digests import Digest, Segment
 from evidence.errors import StorageUnavailable, UploadGone, UploadLeased
+from evidence.sm3 import new_sm3
 from evidence.storage.durable import make_folder
 from evidence.storage.durable import translated as on_disk
 from evidence.storage.port import ReadBack, StagingWriter
@@ -185,7 +186,7 @@ class S3Staging:
     def read_back(self, upload_id: UUID) -> ReadBack:
         journal = self.completed(upload_id)
         segments, size = journal.segments, journal.offset
-        whole, sm3 = hashlib.sha256(), hashlib.new("sm3") if self._sm3 else None
+        whole, sm3 = hashlib.sha256(), new_sm3() if self._sm3 else None
         one, differing, index, left = hashlib.sha256(), list[int](), 0, 0
         if segments:
             left = segments[0].length

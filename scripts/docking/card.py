@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from evidence.digests import SM3
+from evidence.sm3 import SM3, new_sm3
 from scripts.docking.troubles import CardTrouble
 
 PIECE = 1024 * 1024
@@ -157,7 +157,7 @@ def digests(
     ends the work.
     """
     sha256 = hashlib.sha256()
-    sm3 = hashlib.new("sm3") if SM3 else None
+    sm3 = new_sm3() if SM3 else None
     piece = memoryview(bytearray(PIECE))
     done = 0
     with open_unchanged(file) as source:

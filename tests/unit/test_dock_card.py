@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evidence.custody.note import Signer
-from evidence.digests import SM3
+from evidence.sm3 import SM3
 from scripts.docking.card import Card, CardFile, digests, visible, walk
 from scripts.docking.state import State
 from scripts.docking.troubles import CardTrouble, Unproven

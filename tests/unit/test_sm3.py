@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from evidence import sm3
 from evidence.custody.models import CustodyEvent
-from evidence.digests import SM3
 from evidence.errors import MalformedUploadMetadata
 from evidence.exhibits import fixity
 from evidence.exhibits.contradictions import Member, contradictions
 from evidence.exhibits.models import Exhibit, ExhibitState, Fixity
 from evidence.exhibits.timeline import timeline
+from evidence.sm3 import SM3
 from evidence.storage.filesystem import FilesystemStore
 from evidence.storage.memory import MemoryStore
 from evidence.uploads.headers import metadata
@@ -24,7 +28,7 @@ from tests.conftest import SteppingClock
 from tests.contracts.stores import open_store, staged
 from tests.unit.receiving import Receiving
 
-pytestmark = pytest.mark.skipif(not SM3, reason="this system's OpenSSL has no SM3 (GB/T 32905)")
+pytestmark = pytest.mark.skipif(not SM3, reason="this system has no SM3 (GB/T 32905)")
 CONTENT = b"abc"
 # GB/T 32905-2016, appendix A.1.
 VALUE = "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"
@@ -129,3 +133,44 @@ def test_a_claim_that_is_no_digest_is_refused(value: str) -> None:
     encoded = base64.b64encode(value.encode()).decode()
     with pytest.raises(MalformedUploadMetadata, match="sm3"):
         metadata(f"sm3 {encoded}")
+
+
+def _pieces(content: bytes) -> list[bytes | bytearray | memoryview]:
+    return [
+        content[:1],
+        bytearray(content[1:100]),
+        memoryview(bytearray(content))[100:4096],
+        memoryview(content)[4096:70_000],
+        bytearray(),
+        content[70_000:],
+    ]
+
+
+@pytest.mark.parametrize("source", [sm3._from_libgcrypt, sm3._from_openssl])
+def test_each_library_says_the_same_of_any_pieces_and_goes_on_after_it_was_asked(
+    source: Callable[[], Callable[[], sm3.RunningSm3]],
+) -> None:
+    content = random.Random(3).randbytes(100_000)
+    running = source()()
+    for piece in _pieces(content):
+        running.update(piece)
+    twin = running.copy()
+    assert running.digest() == hashlib.new("sm3", content).digest()
+    running.update(b"more")
+    assert running.hexdigest() == hashlib.new("sm3", content + b"more").hexdigest()
+    assert twin.hexdigest() == hashlib.new("sm3", content).hexdigest()
+
+
+def test_a_library_that_is_not_there_or_digests_wrongly_is_passed_over() -> None:
+    def absent() -> Callable[[], sm3.RunningSm3]:
+        raise OSError
+
+    def wrong() -> Callable[[], sm3.RunningSm3]:
+        return lambda: cast(sm3.RunningSm3, hashlib.sha256())
+
+    assert sm3._first_right(absent, wrong) is None
+    found = sm3._first_right(absent, wrong, sm3._from_openssl)
+    assert found is not None
+    running = found()
+    running.update(CONTENT)
+    assert running.hexdigest() == VALUE

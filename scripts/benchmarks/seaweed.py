@@ -1,0 +1,123 @@
+"""A SeaweedFS of one's own, on loopback ports, for measurements and for tests."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from scripts.benchmarks.server import free_port
+
+BUCKET = "tests"
+KEY, SECRET = "zhenglian-tests", "only-for-tests"
+_ACCESS = {
+    "identities": [
+        {
+            "name": "zhenglian",
+            "credentials": [{"accessKey": KEY, "secretKey": SECRET}],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }
+    ]
+}
+
+
+class SeaweedServer:
+    """`weed server -s3` on loopback ports of its own."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="zhenglian-s3-"))
+        self.ports = {name: _port() for name in ("s3", "master", "volume", "filer")}
+        self._running: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['s3']}"
+
+    def start(self) -> None:
+        access = self.folder / "access.json"
+        access.write_text(json.dumps(_ACCESS))
+        (self.folder / "data").mkdir(exist_ok=True)
+        command = [str(Path(sys.executable).with_name("weed")), "server", "-ip=127.0.0.1"]
+        command += [f"-dir={self.folder / 'data'}", "-filer", "-s3", f"-s3.config={access}"]
+        command += [f"-{name}.port={port}" for name, port in self.ports.items()]
+        for name, port in self.ports.items():
+            command.append(f"-{name}.port.grpc={port + 10_000}")
+        command += [
+            "-master.volumeSizeLimitMB=256",
+            "-volume.max=200",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+        ]
+        with (self.folder / "log").open("ab") as log:
+            self._running = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
+        self._until_it_takes_bytes()
+
+    def _until_it_takes_bytes(self) -> None:
+        until = time.monotonic() + 60
+        client = s3_client(self.url)
+        while True:
+            try:
+                if not any(b["Name"] == BUCKET for b in client.list_buckets()["Buckets"]):
+                    client.create_bucket(Bucket=BUCKET)
+                client.put_object(Bucket=BUCKET, Key="probe", Body=b"x")
+            except (BotoCoreError, ClientError):
+                if time.monotonic() > until:
+                    raise RuntimeError((self.folder / "log").read_text()[-2000:]) from None
+                time.sleep(0.2)
+            else:
+                return
+
+    def stop(self) -> None:
+        if self._running:
+            self._running.kill()
+            self._running.wait()
+            self._running = None
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.remove()
+
+
+def _port() -> int:
+    """One whose tenth thousand next is free as well: SeaweedFS speaks to itself there."""
+    while True:
+        port = free_port()
+        if port < 50_000:
+            return port
+
+
+def s3_client(endpoint: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=KEY,
+        aws_secret_access_key=SECRET,
+        config=Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}),
+    )
