@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 from uuid import UUID
 
@@ -138,9 +137,7 @@ def test_a_byte_changed_on_the_disk_is_found_by_the_worker_alone(own_server: Liv
     # The first thing that a worker reads again is what was read longest ago.
     own_server.start_worker()
     supervisor = Tus(own_server, own_server.tokens["supervisor"])
-    began = time.monotonic()
     until(lambda: b'"altered"' in supervisor.ask("GET", exhibit).body)
-    assert time.monotonic() - began < 20
     kinds = [e["kind"] for e in supervisor.ask("GET", f"{exhibit}/custody").json["events"]]
     assert "exhibit:altered" in kinds
     assert not original.exists()
