@@ -19,6 +19,7 @@ from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 180
+END_SECONDS = 30
 PORT_TOLD = "ZHENGLIAN_BENCHPORT_TOLD"
 _LOOKS = 20  # at the processes' memory, between two searches for such as came later
 
@@ -43,6 +44,7 @@ class Server:
         self.data = data
         self.host = "127.0.0.1"
         self.port = free_port()
+        self.ended = True  # by itself, once it was told to
         self._alone = bool(web)
         self._environ = {**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})}
         run = [str(ROOT / "scripts" / "run"), "--demo", "--port", "{port}", "--data", str(data)]
@@ -79,7 +81,14 @@ class Server:
         self._over.set()
         self._watching.join()
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(30)
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            if not self._alone:
+                raise
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self.ended = False
         self._log.close()
 
     def _ready(self) -> bool:

@@ -179,7 +179,7 @@ def run(
                 with Server(data, one.web, one.environ) as server:
                     measured, does = _measure(server, cookie, source, footage, told[one.name])
                 figures[one.name].append(measured)
-                kept[one.name].append(does)
+                kept[one.name].append({**does, "ends_when_told": server.ended})
     ours = figures[candidates[0].name]
     return {
         "bytes": size,
