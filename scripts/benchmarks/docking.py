@@ -51,6 +51,10 @@ class Footage:
     path: Path
     size: int
 
+    def recordings(self, recorders: int, files: int) -> list[list[Recording]]:
+        """So many of each of so many recorders."""
+        return [[self.recording() for _ in range(files)] for _ in range(recorders)]
+
     def recording(self) -> Recording:
         head = secrets.token_bytes(_HEAD)
         digest = hashlib.sha256(head)
@@ -121,18 +125,18 @@ def _deliver(server: Server, footage: Footage, recording: Recording, told: Told)
     told.failed.append("never taken")
 
 
-def _rate(server: Server, footage: Footage, recorders: int, files: int, told: Told) -> float:
-    """MB/s (10^6 bytes) until all are sealed."""
-    recordings = [[footage.recording() for _ in range(files)] for _ in range(recorders)]
+def dock(server: Server, footage: Footage, recordings: list[list[Recording]], told: Told) -> float:
+    """MB/s (10^6 bytes) until all are sealed; every list is one recorder's, in turn."""
 
     def recorder(own: list[Recording]) -> None:
         for recording in own:
             _deliver(server, footage, recording, told)
 
     began = time.perf_counter()
-    with ThreadPoolExecutor(recorders) as docked:
+    with ThreadPoolExecutor(len(recordings)) as docked:
         list(docked.map(recorder, recordings))
-    return recorders * files * footage.size / 1e6 / (time.perf_counter() - began)
+    sent = sum(len(own) for own in recordings) * footage.size
+    return sent / 1e6 / (time.perf_counter() - began)
 
 
 def run(folder: Path, size: int = SIZE, recorders: int = RECORDERS) -> dict[str, object]:
@@ -141,10 +145,10 @@ def run(folder: Path, size: int = SIZE, recorders: int = RECORDERS) -> dict[str,
     original(footage.path, size)
     told, alone_told = Told(), Told()
     with Server(folder / "data") as server:
-        _rate(server, footage, 1, 2, Told())
-        alone = [_rate(server, footage, 1, ALONE // 2, alone_told)]
-        together = _rate(server, footage, recorders, FILES, told)
-        alone.append(_rate(server, footage, 1, ALONE // 2, alone_told))
+        dock(server, footage, footage.recordings(1, 2), Told())
+        alone = [dock(server, footage, footage.recordings(1, ALONE // 2), alone_told)]
+        together = dock(server, footage, footage.recordings(recorders, FILES), told)
+        alone.append(dock(server, footage, footage.recordings(1, ALONE // 2), alone_told))
         memory = server.peak_memory()
     return {
         "sm3": os.environ.get("ZHENGLIAN_SM3", "on"),

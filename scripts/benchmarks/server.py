@@ -1,4 +1,4 @@
-"""A server of our own for a measurement: web and worker as scripts/run starts them."""
+"""A server of our own for a measurement: web and worker as scripts/run starts them, or another."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 180
+END_SECONDS = 30
+PORT_TOLD = "ZHENGLIAN_BENCHPORT_TOLD"
+_LOOKS = 20  # at the processes' memory, between two searches for such as came later
 
 
 def free_port() -> int:
@@ -27,12 +32,24 @@ def free_port() -> int:
 
 
 class Server:
-    """`scripts/run --demo` on a free port, in a folder of its own."""
+    """`scripts/run --demo` on a free port, in a folder of its own.
 
-    def __init__(self, data: Path) -> None:
+    With `web`, a module's name and its arguments ({port} is the port), that is started alone,
+    with `environ` besides, over a folder that has been a demonstration's before.
+    """
+
+    def __init__(
+        self, data: Path, web: Sequence[str] = (), environ: Mapping[str, str] | None = None
+    ) -> None:
         self.data = data
         self.host = "127.0.0.1"
         self.port = free_port()
+        self.ended = True  # by itself, once it was told to
+        self._alone = bool(web)
+        self._environ = {**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})}
+        run = [str(ROOT / "scripts" / "run"), "--demo", "--port", "{port}", "--data", str(data)]
+        started = ["-m", *web] if web else run
+        self._command = [word.replace("{port}", str(self.port)) for word in started]
         self._peak = 0
         self._over = threading.Event()
         self._watching = threading.Thread(target=self._watch, daemon=True)
@@ -40,18 +57,12 @@ class Server:
     def __enter__(self) -> Self:
         self._log = (self.data.parent / "run.log").open("wb")
         self._process = subprocess.Popen(
-            [
-                sys.executable,
-                str(ROOT / "scripts" / "run"),
-                "--demo",
-                "--port",
-                str(self.port),
-                "--data",
-                str(self.data),
-            ],
+            [sys.executable, *self._command],
+            cwd=ROOT,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**self._environ, "ZHENGLIAN_DATA": str(self.data), PORT_TOLD: str(self.port)},
+            start_new_session=self._alone,
         )
         until = time.monotonic() + START_SECONDS
         while not self._ready():
@@ -70,7 +81,14 @@ class Server:
         self._over.set()
         self._watching.join()
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(30)
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            if not self._alone:
+                raise
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self.ended = False
         self._log.close()
 
     def _ready(self) -> bool:
@@ -99,8 +117,10 @@ class Server:
 
     def _watch(self) -> None:
         webs: list[Path] = []
-        while not self._over.wait(0.1):
-            if not webs or not all(web.exists() for web in webs):
+        for look in count():
+            if self._over.wait(0.1):
+                return
+            if look % _LOOKS == 0 or not all(web.exists() for web in webs):
                 webs = self._webs()
             self._peak = max(self._peak, sum(_held(web) for web in webs))
 
@@ -110,9 +130,11 @@ class Server:
             try:
                 command = (folder / "cmdline").read_bytes()
                 environment = (folder / "environ").read_bytes()
+                session = os.getsid(int(folder.name))
             except OSError:
                 continue
-            if b"server.serve" in command and os.fsencode(self.data) in environment:
+            serves = session == self._process.pid if self._alone else b"server.serve" in command
+            if serves and os.fsencode(self.data) in environment:
                 found.append(folder)
         return found
 

@@ -79,7 +79,7 @@ def _nginx(folder: Path, server: Server) -> Iterator[int]:
         process.wait(20)
 
 
-def _take(port: int, path: str, cookie: str) -> float:
+def take(port: int, path: str, cookie: str) -> float:
     """MB/s until the last byte is here."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     piece = memoryview(bytearray(PIECE))
@@ -94,7 +94,7 @@ def _take(port: int, path: str, cookie: str) -> float:
     return taken / 1e6 / (time.perf_counter() - began)
 
 
-def _seek(port: int, path: str, cookie: str, size: int) -> list[float]:
+def seek(port: int, path: str, cookie: str, size: int) -> list[float]:
     """Milliseconds to the first byte from random places, each on a connection of its own."""
     chance, took = random.Random(4), []  # noqa: S311  (any places will do)
     for _ in range(SEEKS):
@@ -113,7 +113,7 @@ def _seek(port: int, path: str, cookie: str, size: int) -> list[float]:
     return sorted(took)
 
 
-def _recording(path: Path, size: int) -> None:
+def recording(path: Path, size: int) -> None:
     """A short clip, and behind it a box of that size which players skip."""
     subprocess.run(
         ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=size=320x240:duration=4",
@@ -149,20 +149,20 @@ def run(folder: Path, size: int = GIB, long: int = LONG) -> dict[str, object]:
         cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
         path, stored = _sealed(server, client, source)
         alone = f"/alone/{stored.relative_to(server.data / 'store' / 'originals')}"
-        _take(port, alone, cookie)
+        take(port, alone, cookie)
         direct, behind, nginx = [], [], []
         for _ in range(ROUNDS):
-            nginx.append(_take(port, alone, cookie))
-            behind.append(_take(port, path, cookie))
-            direct.append(_take(server.port, path, cookie))
+            nginx.append(take(port, alone, cookie))
+            behind.append(take(port, path, cookie))
+            direct.append(take(server.port, path, cookie))
         source.unlink()
         clip = folder / "long.mp4"
-        _recording(clip, long)
+        recording(clip, long)
         path, stored = _sealed(server, client, clip)
         seeks = {}
         for name, at in (("behind_nginx", port), ("direct", server.port)):
             forget(stored)
-            took = _seek(at, f"{path}?play=1", cookie, stored.stat().st_size)
+            took = seek(at, f"{path}?play=1", cookie, stored.stat().st_size)
             seeks[name] = {
                 "median": round(statistics.median(took), 1),
                 "p95": round(took[int(len(took) * 0.95)], 1),
