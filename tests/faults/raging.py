@@ -18,6 +18,7 @@ from tests.faults.clocked import ClockedServer
 from tests.faults.network import Cut, Way
 from tests.faults.setting_back import Setback
 from tests.faults.storm import Storm
+from tests.faults.told import Told
 
 # Of the longest storms: longer than any patience of TCP, PostgreSQL, Redis or the S3 client.
 _LONGEST_CUT_SECONDS = 120
@@ -63,7 +64,10 @@ class Rage:
         }
 
     def rage(self, rounds: int) -> None:
-        """So many faults; 0 is one of each kind. Afterwards everything runs, and is connected."""
+        """So many faults; 0 is one of each kind. Afterwards everything runs, and is connected.
+
+        The clock stays as it is: nothing may have to wait until it is right.
+        """
         rounds = rounds or len(self._kinds)
         long_cuts = self._long_cuts(rounds)
         deck: list[str] = []
@@ -76,9 +80,15 @@ class Rage:
             self._kinds[kind]()
             self._storm.done[kind] += 1
             self._storm.wrong += self._setback.head_ran_back()
-        self._setback.forward()
         for name, way in self._around.broken.items():
             self._storm.done[f"requests to {name} that went wrong"] = way.moody
+
+    def set_the_clock_right(self) -> None:
+        """And have the log sign one more recording by it."""
+        chance = random.Random(self._chance.getrandbits(64))
+        told = Told(chance.getrandbits(64), chance.randrange(1, 10_000))
+        self._setback.forward(lambda: self._storm.bring_in(told, chance))
+        self._storm.wrong += self._setback.head_ran_back()
 
     def _long_cuts(self, rounds: int) -> dict[int, str]:
         """The way that is cut for long before a round; a short storm has no time for any."""

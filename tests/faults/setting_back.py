@@ -53,13 +53,14 @@ class Setback:
         self.forward()
         self._set_back(restarted)
 
-    def forward(self) -> None:
-        """Right again, and something was signed since; nothing where it was not set back."""
+    def forward(self, then: Callable[[], None] = lambda: None) -> None:
+        """Right again, and something is signed after `then`; nothing where it is not back."""
         if not self._back:
             return
         signed_at = self._head()
         self._back = 0.0
         self._server.set_clock(0.0)
+        then()
         until = time.monotonic() + NOTICED_SECONDS
         while self._head() <= signed_at:
             assert time.monotonic() < until, "nothing was signed after the clock was set right"

@@ -79,6 +79,12 @@ class Storm:
         assert created.status == 201, created.body
         told.where = created.headers["Location"]
 
+    def bring_in(self, told: Told, chance: random.Random) -> None:
+        """From its first byte to its last."""
+        self.begin(told, chance)
+        self.bring_to_its_end(told, chance)
+        self.told.append(told)
+
     def give_up(self, told: Told, chance: random.Random) -> None:
         """Begin to send, and stop in the middle; some hang up, some leave the connection open."""
         with self._connections():

@@ -64,12 +64,15 @@ def _raged(server: ClockedServer, around: Around, rounds: int, folder: Path) -> 
     )
     for person in people:
         person.start()
+    rage = Rage(storm, server, around)
     try:
-        Rage(storm, server, around).rage(rounds)
+        rage.rage(rounds)
     finally:
         storm_over(storm, people)
     waited = _resumed(storm, server)
     storm.dock_to_its_end(card, folder / "dock-state")
+    settle(storm)
+    rage.set_the_clock_right()
     settle(storm)
     found = losses(storm, contents)
     said = {**dict(sorted(storm.done.items())), "longest wait to resume, s": round(waited, 1)}
