@@ -72,7 +72,7 @@ class Rage:
         long_cuts = self._long_cuts(rounds)
         deck: list[str] = []
         for number in range(rounds):
-            time.sleep(self._chance.uniform(0.1, 1.0))
+            time.sleep(self._chance.uniform(0.1, 0.7))
             if number in long_cuts:
                 self._cut_for_minutes(long_cuts[number], min(_LONGEST_CUT_SECONDS, 2 * rounds))
             deck = deck or self._chance.sample(list(self._kinds), len(self._kinds))
@@ -122,14 +122,14 @@ class Rage:
     def _cutting(self, way: Way, how: Cut) -> Callable[[], None]:
         def cut() -> None:
             with way.cut(how):
-                time.sleep(self._chance.uniform(0.3, 2.5))
+                time.sleep(self._chance.uniform(0.3, 2))
 
         return cut
 
     def _misbehaving(self, broken: BrokenWay) -> Callable[[], None]:
         def misbehave() -> None:
             with broken.misbehaving(random.Random(self._chance.getrandbits(64))):
-                time.sleep(self._chance.uniform(1, 4))
+                time.sleep(self._chance.uniform(1, 3))
 
         return misbehave
 
