@@ -34,12 +34,20 @@ babel = Babel()
 
 
 # A connection for each thread at most; one that the database has closed is noticed before its use.
+# Where the network is cut without a word, whoever waits is told within a minute: what was sent is
+# not acknowledged for 30 s, or an answer is awaited and nothing moves for 30 + 3 x 10 s.
 _POSTGRESQL = {
     "pool_size": 8,
     "max_overflow": 48,
     "pool_timeout": 10,
     "pool_pre_ping": True,
-    "connect_args": {"connect_timeout": 5, "keepalives_idle": 30, "tcp_user_timeout": 30_000},
+    "connect_args": {
+        "connect_timeout": 5,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+    },
 }
 
 

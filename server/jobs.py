@@ -17,7 +17,8 @@ from uuid import UUID
 from flask import Flask, current_app
 from huey import MemoryHuey, PriorityRedisHuey, SqliteHuey
 from huey.api import Huey, Task
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from evidence import clock
 from evidence.dossier.models import Dossier, DossierState
@@ -180,11 +181,10 @@ def sweep(lost_after: dt.timedelta = LOST_AFTER) -> int:
 
     How many jobs were started again.
     """
-    before = clock.now() - lost_after
     session = db.session()
     unsealed = session.scalars(
         select(Upload.id)
-        .where(Upload.state == UploadState.SEALING, Upload.completed_at < before)
+        .where(Upload.state == UploadState.SEALING, _lost(Upload.completed_at, lost_after))
         .limit(_SWEPT_AT_ONCE)
     ).all()
     unread = session.scalars(
@@ -192,13 +192,13 @@ def sweep(lost_after: dt.timedelta = LOST_AFTER) -> int:
         .where(
             Exhibit.media_state == MediaState.PENDING,
             Exhibit.state == ExhibitState.SEALED,
-            Exhibit.sealed_at < before,
+            _lost(Exhibit.sealed_at, lost_after),
         )
         .limit(_SWEPT_AT_ONCE)
     ).all()
     unmade = session.scalars(
         select(Dossier.id)
-        .where(Dossier.state == DossierState.PREPARING, Dossier.requested_at < before)
+        .where(Dossier.state == DossierState.PREPARING, _lost(Dossier.requested_at, lost_after))
         .limit(_SWEPT_AT_ONCE)
     ).all()
     unsealed = troubles.due(session, "seal", unsealed)
@@ -217,6 +217,15 @@ def sweep(lost_after: dt.timedelta = LOST_AFTER) -> int:
         receiving.expire(session, store())
     _remove_orphans(lost_after)
     return len(unsealed) + len(unread) + len(unmade)
+
+
+def _lost(since: InstrumentedAttribute[Any], lost_after: dt.timedelta) -> ColumnElement[bool]:
+    """Whether what waits `since` then has lost its job.
+
+    What has waited since a time to come has, too: by a clock that was set back since.
+    """
+    now = clock.now()
+    return or_(since < now - lost_after, since > now + lost_after)
 
 
 def _remove_orphans(lost_after: dt.timedelta) -> None:

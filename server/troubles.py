@@ -78,14 +78,18 @@ def forget(job: str, subject_id: UUID) -> None:
 
 
 def due(session: Session, job: str, subjects: Iterable[UUID]) -> list[UUID]:
-    """Those of `subjects` whose next attempt need not wait."""
-    wanted = list(subjects)
+    """Those of `subjects` whose next attempt need not wait.
+
+    One that would wait longer than any does was put off by a clock that was set back since.
+    """
+    wanted, now = list(subjects), clock.now()
     waiting = set(
         session.scalars(
             select(JobTrouble.subject_id).where(
                 JobTrouble.job == job,
                 JobTrouble.subject_id.in_(wanted),
-                JobTrouble.due_at > clock.now(),
+                JobTrouble.due_at > now,
+                JobTrouble.due_at <= now + _LONGEST_WAIT,
             )
         )
     )

@@ -44,7 +44,7 @@ _DATABASES = {"engine", "bureau_template", "opened"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rounds", default="5", help="of killing, in the storms of tests/faults")
+    parser.addoption("--rounds", default="0", help="of faults, in the storms; 0: each once")
     parser.addoption("--grown-up", action="store_true", help="with PostgreSQL, Redis and S3")
 
 

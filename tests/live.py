@@ -30,7 +30,7 @@ from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 60
-_BRISK_WORKER = """
+BRISK_WORKER = """
 import datetime as dt
 from server.worker import Worker, main
 def brisk(app):
@@ -91,7 +91,7 @@ class LiveServer:
 
     def start_brisk_worker(self) -> None:
         """A worker that looks for lost work after a second, not after twenty."""
-        self._start("worker", "-c", _BRISK_WORKER)
+        self._start("worker", "-c", BRISK_WORKER)
 
     def start(self) -> None:
         """Start what is not running, and return when /readyz says 200."""

@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Sequence
 from uuid import UUID, uuid4, uuid5
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from evidence import clock
@@ -233,15 +233,21 @@ def expire(session: Session, staging: StagingArea, limit: int = 100) -> list[UUI
 
 
 def complete_interrupted(session: Session, staging: StagingArea, limit: int = 1000) -> list[UUID]:
-    """Complete the uploads whose last byte came just before a crash, and whose row never knew."""
-    quiet_since = clock.now() + LIFETIME - INTERRUPTED_AFTER
+    """Complete the uploads whose last byte came just before a crash, and whose row never knew.
+
+    Where the clock was set back since, that was at a time to come.
+    """
+    full = clock.now() + LIFETIME
     quiet = session.scalars(
         select(Upload)
         .where(
             Upload.state == UploadState.RECEIVING,
             Upload.part != UploadPart.PARTIAL,
             Upload.length.is_not(None),
-            Upload.expires_at <= quiet_since,
+            or_(
+                Upload.expires_at <= full - INTERRUPTED_AFTER,
+                Upload.expires_at > full + INTERRUPTED_AFTER,
+            ),
         )
         .order_by(Upload.expires_at.desc())
         .limit(limit)

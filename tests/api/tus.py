@@ -52,10 +52,13 @@ def checksum(algorithm: str, content: bytes) -> str:
 
 
 class Tus:
-    """Speaks to one server as one actor; each request on a connection of its own."""
+    """Speaks to one server as one actor; each request on a connection of its own.
 
-    def __init__(self, server: LiveServer, token: str | None = "") -> None:
-        self.address = urlsplit(server.url)
+    `url` is where it is reached, if not at its own address.
+    """
+
+    def __init__(self, server: LiveServer, token: str | None = "", url: str = "") -> None:
+        self.address = urlsplit(url or server.url)
         self.token = server.tokens["station"] if token == "" else token
         self._tls = server.tls
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import enum
 import http.client
+import random
 import socket
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 from urllib.parse import urlsplit
@@ -15,21 +17,25 @@ from urllib.parse import urlsplit
 class Fault(enum.StrEnum):
     REFUSED = "answers 500 and does nothing"
     LOST = "does it, and the answer is lost"
+    DENIED = "does it, and answers 500"
     CUT = "breaks off before anything is done"
     HANGS = "says nothing for a while, then breaks off"
 
 
 _HANGS_SECONDS = 1.0
+_MOODY_SHARE = 1 / 3
 
 
 class BrokenWay:
-    """Passes everything on to `endpoint`, but for what was ordered."""
+    """Passes everything on to `endpoint`, but for what was ordered, and for moods."""
 
     def __init__(self, endpoint: str) -> None:
         self.target = urlsplit(endpoint).netloc
         self.seen = 0
         self._fault: Fault | None = None
         self._place = 0
+        self._mood: random.Random | None = None
+        self.moody = 0  # requests that met a fault by its mood
         self._guard = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._http.daemon_threads = True
@@ -38,16 +44,32 @@ class BrokenWay:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def port(self) -> int:
+        return self._http.server_port
 
     def order(self, fault: Fault | None, place: int) -> None:
         """Let the request number `place` from now on, counted from 0, meet `fault`."""
         with self._guard:
             self._fault, self._place = fault, self.seen + place
 
+    @contextmanager
+    def misbehaving(self, chance: random.Random) -> Iterator[None]:
+        """Inside the block every third request, at random, meets any of the faults."""
+        self._mood = chance
+        try:
+            yield
+        finally:
+            self._mood = None
+
     def met(self) -> Fault | None:
         with self._guard:
             number, self.seen = self.seen, self.seen + 1
+            if self._mood is not None and self._mood.random() < _MOODY_SHARE:
+                self.moody += 1
+                return self._mood.choice(list(Fault))
             return self._fault if number == self._place else None
 
     def __enter__(self) -> Self:
@@ -63,47 +85,68 @@ class BrokenWay:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
+    disable_nagle_algorithm = True  # headers and content are two writes
 
     def log_message(self, *_: object) -> None:
         pass
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # whoever asked is gone
+            super().handle()
 
     def _pass_on(self) -> None:
         way: BrokenWay = self.server.way  # type: ignore[attr-defined]
         if self.headers.get("Expect"):
             self.send_response_only(100)
             self.end_headers()
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self._break_off()
+            return
         fault = way.met()
         if fault is Fault.REFUSED:
-            self.close_connection = True
-            self.send_response(500)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self._refuse()
             return
         if fault in (Fault.CUT, Fault.HANGS):
             if fault is Fault.HANGS:
                 threading.Event().wait(_HANGS_SECONDS)
             self._break_off()
             return
-        connection = http.client.HTTPConnection(way.target, timeout=30)
-        # The host as it was signed for.
-        passed = {k: v for k, v in self.headers.items() if k.lower() not in ("expect",)}
-        connection.request(self.command, self.path, body, passed)
-        answer = connection.getresponse()
-        content = answer.read()
-        connection.close()
+        try:
+            answer, content = self._service_says(way.target, body)
+        except (OSError, http.client.HTTPException):
+            self._break_off()  # as the service itself has
+            return
         if fault is Fault.LOST:
             self._break_off()
+            return
+        if fault is Fault.DENIED:
+            self._refuse()
             return
         self.send_response_only(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in ("transfer-encoding", "connection", "content-length"):
                 self.send_header(name, value)
-        length = answer.getheader("Content-Length") if self.command == "HEAD" else len(content)
-        self.send_header("Content-Length", str(length or 0))
+        told = answer.getheader("Content-Length") if self.command == "HEAD" else len(content)
+        self.send_header("Content-Length", str(told or 0))
         self.end_headers()
         with suppress(OSError):
             self.wfile.write(content)
+
+    def _service_says(self, target: str, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
+        # The host as it was signed for.
+        passed = {k: v for k, v in self.headers.items() if k.lower() not in ("expect",)}
+        with closing(http.client.HTTPConnection(target, timeout=30)) as connection:
+            connection.request(self.command, self.path, body, passed)
+            answer = connection.getresponse()
+            return answer, answer.read()
+
+    def _refuse(self) -> None:
+        self.close_connection = True
+        self.send_response(500)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def _break_off(self) -> None:
         self.close_connection = True

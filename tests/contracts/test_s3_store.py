@@ -226,7 +226,14 @@ def _until_done(act: Callable[[], Any], seconds: float = 20) -> int:
 
 
 @pytest.mark.parametrize(
-    ("fault", "every"), [(Fault.REFUSED, 4), (Fault.LOST, 2), (Fault.CUT, 8), (Fault.HANGS, 16)]
+    ("fault", "every"),
+    [
+        (Fault.REFUSED, 4),
+        (Fault.LOST, 2),
+        (Fault.DENIED, 4),
+        (Fault.CUT, 8),
+        (Fault.HANGS, 16),
+    ],
 )
 def test_whatever_answer_is_lost_the_original_is_there_once(
     way: tuple[S3Store, BrokenWay], fault: Fault, every: int

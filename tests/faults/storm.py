@@ -13,57 +13,36 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import create_engine, select
-from sqlalchemy.orm import Session
-
-from evidence.custody.models import CustodyEvent, LogHead
-from evidence.exhibits.models import Exhibit, ExhibitState
-from evidence.sqlite import prepare
 from tests.api.tus import UPLOADS, Answer, Tus, metadata
+from tests.faults.giving_up import GivenUp, given_up
+from tests.faults.told import Told
 from tests.live import ROOT, LiveServer
 
 _TRY_AGAIN = {409, 423, 500, 502, 503}
 _LARGEST = 10 * 1024 * 1024
-
-
-class Restartable(Protocol):
-    """A service that can be killed and started again at the same address."""
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-
-@dataclass
-class Told:
-    """What the server has said of one recording."""
-
-    seed: int
-    size: int
-    sha256: str = ""
-    where: str = ""
-    acknowledged: int = 0
-
-    def content(self) -> bytes:
-        """Made anew: of a long storm they would not all have room in memory."""
-        return random.Random(self.seed).randbytes(self.size)
+# Longer than any cut of the network, and than what TCP waits after one before it tries again.
+_PATIENCE_SECONDS = 300
+_WORTH_GIVING_UP = 100_000
+_GIVEN_UP_SHARE = 0.15
 
 
 @dataclass
 class Storm:
-    """Uploads over `server`, and what was done to it: counts by name."""
+    """Uploads to `server`, reached at `url`, and what was done to it: counts by name."""
 
     server: LiveServer
+    url: str
     chance: random.Random
     told: list[Told] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    given_up: list[GivenUp] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
     def upload_without_pause(self, seed: int) -> None:
@@ -72,50 +51,82 @@ class Storm:
         while not self.over.is_set():
             size = int(chance.choice([1, 5000, 300_000, _LARGEST]) * chance.random()) + 1
             told = Told(chance.getrandbits(64), size)
+            gives_up = size > _WORTH_GIVING_UP and chance.random() < _GIVEN_UP_SHARE
             try:
-                self._bring_in(told, chance)
+                self.begin(told, chance)
+                if gives_up:
+                    self.give_up(told, chance)
+                else:
+                    self.bring_to_its_end(told, chance)
             except AssertionError as error:
                 self.wrong.append(str(error))
             self.told.append(told)
             self.done["uploads"] += 1
 
-    def _bring_in(self, told: Told, chance: random.Random) -> None:
-        tus, content = Tus(self.server), told.content()
-        told.sha256 = hashlib.sha256(content).hexdigest()
+    def tus(self) -> Tus:
+        return Tus(self.server, url=self.url)
+
+    def begin(self, told: Told, chance: random.Random) -> None:
+        """Have an upload made for it."""
+        told.sha256 = hashlib.sha256(told.content()).hexdigest()
         claims = metadata(
             filename=f"{told.sha256[:8]}.mp4",
             sha256=told.sha256,
             event_id=str(UUID(bytes=chance.randbytes(16), version=4)),
         )
         asked = {"Upload-Length": str(told.size), "Upload-Metadata": claims}
-        created = self._again(lambda: tus.ask("POST", UPLOADS, asked))
+        created = self.again(lambda: self.tus().ask("POST", UPLOADS, asked))
         assert created.status == 201, created.body
         told.where = created.headers["Location"]
+
+    def bring_in(self, told: Told, chance: random.Random) -> None:
+        """From its first byte to its last."""
+        self.begin(told, chance)
+        self.bring_to_its_end(told, chance)
+        self.told.append(told)
+
+    def give_up(self, told: Told, chance: random.Random) -> None:
+        """Begin to send, and stop in the middle; some hang up, some leave the connection open."""
+        with self._connections():
+            self.given_up.append(given_up(self.tus(), told, stays=chance.random() < 0.5))
+            self.done["given up in the middle"] += 1
+            return
+        self.bring_to_its_end(told, chance)
+
+    def bring_to_its_end(self, told: Told, chance: random.Random) -> None:
+        """Send what is missing, in pieces, and ask after each that failed how far it has come."""
+        tus, content = self.tus(), told.content()
         while told.acknowledged < told.size:
             end = told.acknowledged + chance.randrange(1, _LARGEST)
             piece = content[told.acknowledged : end]
-            sent = self._attempt(lambda piece=piece: tus.send(told.where, told.acknowledged, piece))
+            sent = self.attempt(lambda piece=piece: tus.send(told.where, told.acknowledged, piece))
             if sent is not None and sent.status == 204:
                 told.acknowledged = sent.offset
                 continue
-            at = self._again(lambda: tus.ask("HEAD", told.where))
+            at = self.again(lambda: tus.ask("HEAD", told.where))
             assert at.status == 200, at.status
             assert at.offset >= told.acknowledged, "an acknowledged byte is gone"
             told.acknowledged = at.offset
 
-    def _attempt(self, ask: Callable[[], Answer]) -> Answer | None:
+    @contextmanager
+    def _connections(self) -> Iterator[None]:
+        """Count one that is lost, and go on behind the block."""
         try:
-            return ask()
+            yield
         except (OSError, http.client.HTTPException, AttributeError):
             # http.client forgets its socket where a refusal came while it sent.
             self.done["connections lost"] += 1
-            return None
 
-    def _again(self, ask: Callable[[], Answer], seconds: float = 90) -> Answer:
+    def attempt(self, ask: Callable[[], Answer]) -> Answer | None:
+        with self._connections():
+            return ask()
+        return None
+
+    def again(self, ask: Callable[[], Answer], seconds: float = _PATIENCE_SECONDS) -> Answer:
         """The answer, asked for until there is one that is not 'try again'."""
         until = time.monotonic() + seconds
         while True:
-            answer = self._attempt(ask)
+            answer = self.attempt(ask)
             if answer is not None and answer.status not in _TRY_AGAIN:
                 return answer
             if answer is not None:
@@ -147,82 +158,6 @@ class Storm:
 
     def _dock(self, card: Path, state: Path) -> list[str]:
         return [
-            sys.executable, str(ROOT / "scripts" / "dock"), str(card), "--server", self.server.url,
+            sys.executable, str(ROOT / "scripts" / "dock"), str(card), "--server", self.url,
             "--token-file", str(self.server.station_token_file), "--state", str(state),
         ]  # fmt: skip
-
-    def rage(self, rounds: int, services: Mapping[str, Restartable]) -> None:
-        """So many times something is killed, and started again a moment later."""
-        for _ in range(rounds):
-            time.sleep(self.chance.uniform(0.1, 1.5))
-            victim = self.chance.choice(["web", "worker", *services])
-            if victim == "web":
-                self.server.kill_web()
-                self.server.start_web()
-            elif victim == "worker":
-                self.server.kill_worker()
-                self.server.start_brisk_worker()
-            else:
-                services[victim].stop()
-                time.sleep(self.chance.uniform(0, 2))
-                services[victim].start()
-            self.done[f"{victim} killed"] += 1
-
-
-def settle(storm: Storm, seconds: float = 240) -> None:
-    """Wait until everything that was acknowledged whole is sealed, and the log is signed."""
-    tus = Tus(storm.server)
-    until = time.monotonic() + seconds
-    for told in storm.told:
-        if told.acknowledged < told.size:
-            continue
-        while (state := tus.state(told.where, 1)["state"]) not in ("sealed", "duplicate"):
-            assert time.monotonic() < until, f"{told.where} is still {state}"
-            time.sleep(0.2)
-    supervisor = Tus(storm.server, storm.server.tokens["supervisor"])
-    while supervisor.ask("GET", "/readyz").status != 200:
-        assert time.monotonic() < until, "not ready again"
-        time.sleep(0.2)
-
-
-def losses(storm: Storm, contents: Sequence[bytes]) -> list[str]:
-    """What is not as it was told: of the uploads, and of `contents` that came by the dock."""
-    found = list(storm.wrong)
-    wanted = {told.sha256 for told in storm.told}
-    wanted |= {hashlib.sha256(content).hexdigest() for content in contents}
-    engine = prepare(create_engine(storm.server.environ["ZHENGLIAN_DATABASE_URL"]))
-    with Session(engine) as session:
-        rows = session.execute(select(Exhibit.sha256, Exhibit.id, Exhibit.state)).all()
-        sealed = Counter(sha256 for sha256, _, state in rows if state is ExhibitState.SEALED)
-        found += [f"{s} is sealed {sealed[s]} times" for s in wanted if sealed[s] != 1]
-        found += [f"{i} is quarantined" for _, i, s in rows if s is ExhibitState.QUARANTINED]
-        for _, exhibit_id, _ in rows:
-            kinds = Counter(
-                session.scalars(
-                    select(CustodyEvent.kind).where(CustodyEvent.subject_id == exhibit_id)
-                )
-            )
-            if (kinds["exhibit:acquired"], kinds["exhibit:sealed"]) != (1, 1):
-                found.append(f"{exhibit_id} has the events {dict(kinds)}")
-        storm.done["exhibits"] = len(rows)
-        storm.done["events under the checkpoint"] = session.scalars(select(LogHead.size)).one()
-    engine.dispose()
-    for sha256 in wanted:
-        digest = hashlib.sha256()
-        for piece in storm.server.store.read(sha256):
-            digest.update(piece)
-        if digest.hexdigest() != sha256:
-            found.append(f"the original {sha256} has other bytes")
-    return found
-
-
-def audited(server: LiveServer) -> str:
-    """Empty where the whole log holds; otherwise what scripts/log-audit says."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "log-audit"), "--data", str(server.data)],
-        env=server.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return "" if done.returncode == 0 else done.stdout + done.stderr

@@ -25,7 +25,7 @@ from evidence.storage.memory import Fault, MemoryStore
 from evidence.uploads import receiving
 from evidence.uploads.headers import Claims
 from evidence.uploads.models import Upload, UploadState
-from server import create_app, jobs, sealing
+from server import create_app, jobs, sealing, troubles
 from server.extensions import db, signer, store
 from server.unit_of_work import unit_of_work
 from tests.bureau import Bureau
@@ -330,6 +330,17 @@ def test_the_sweep_leaves_alone_what_another_may_still_be_sealing(
     assert jobs.sweep() == 0
     assert upload_of(upload_id).state is UploadState.SEALING
     assert list(memory.staged()) == [upload_id]
+
+
+def test_the_sweep_does_not_wait_for_a_clock_that_was_set_back(
+    app: Flask, memory: MemoryStore, arrived: Callable[..., UUID], clock: SteppingClock
+) -> None:
+    upload_id = arrived()
+    troubles.note("seal", upload_id, StorageUnavailable("away"))
+    clock.step(hours=-1)
+    assert jobs.sweep() == 1
+    work_off(app)
+    assert upload_of(upload_id).state is UploadState.SEALED
 
 
 def test_a_staging_area_that_no_row_knows_is_removed_once_it_is_old(

@@ -145,6 +145,14 @@ def test_what_has_its_last_byte_is_completed_and_never_expired(
     assert upload.completed_at == clock.now
 
 
+def test_what_has_its_last_byte_does_not_wait_for_a_clock_that_was_set_back(
+    session: Session, store: MemoryStore, clock: SteppingClock
+) -> None:
+    upload = opened(session, store, b"whole")
+    clock.step(hours=-1)
+    assert receiving.complete_interrupted(session, store) == [upload.id]
+
+
 def test_a_complete_part_waits_for_its_whole_and_expires_alone(
     session: Session, store: MemoryStore, clock: SteppingClock
 ) -> None:
