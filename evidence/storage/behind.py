@@ -127,6 +127,8 @@ class Follower:
         for stage in self._stages or ():
             stage.end()
         self._stages = None
+        if self._running is not None:
+            self._running.settle()
 
     def _make_durable(self, arrived: Arrived) -> None:
         if self._attempt(self._sync_and_note, arrived) and self._running and self._stages:
@@ -142,12 +144,18 @@ class Follower:
         self.offset += arrived.segment.length
 
     def _read_back(self, arrived: Arrived) -> None:
-        self._attempt(self._compare, arrived)
-        arrived.forget()
+        if not self._attempt(self._compare, arrived):
+            arrived.forget()
 
     def _compare(self, arrived: Arrived) -> None:
+        """Its bytes are needed until their SM3 is taken, while what follows is read back."""
+        digesting = None
         if self._running is not None:
-            self._running.take(self._data, arrived.segment, arrived.received)
+            digesting = self._running.take(self._data, arrived.segment, arrived.received)
+        if digesting is None:
+            arrived.forget()
+        else:
+            digesting.add_done_callback(lambda _: arrived.forget())
 
     def _attempt(self, act: Callable[[Arrived], None], arrived: Arrived) -> bool:
         """Do it unless something failed before; whether it was done."""

@@ -25,7 +25,7 @@ Area = tuple[
     UUID, int, int
 ]  # an upload's staging area, not to be taken for a later one of its name
 _KEPT = 1024
-# SM3 takes as long as all the rest: each piece's while the next piece is read and compared.
+# SM3 takes as long as all the rest: it is taken while what follows is read and compared.
 _beside = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="sm3")
 
 
@@ -44,20 +44,24 @@ class RunningReadBack:
         self._lock = threading.Lock()
 
     def copy(self) -> RunningReadBack:
-        """A twin to go on from; waits for a segment that is being read."""
+        """A twin to go on from; waits for a segment that is being read or digested."""
         twin = RunningReadBack()
         with self._lock:
+            self._settle()
             twin.covered, twin.index, twin.broken = self.covered, self.index, self.broken
             twin.differing = list(self.differing)
             twin._whole = self._whole.copy()
             twin._sm3 = self._sm3.copy() if self._sm3 else None
         return twin
 
-    def take(self, handle: int, segment: Segment, received: bytearray | None = None) -> None:
+    def take(
+        self, handle: int, segment: Segment, received: bytearray | None = None
+    ) -> Future[None] | None:
         """Read the next segment back from `handle`, and compare it with what was received.
 
         `received` begins with the segment's bytes where they are still in memory; without them
-        its digest is compared. Raises OriginalMissing where bytes lack; the state is broken then.
+        its digest is compared. It must stay as it is until what is returned is done. Raises
+        OriginalMissing where bytes lack; the state is broken then.
         """
         with self._lock:
             end = self.covered + segment.length
@@ -68,26 +72,32 @@ class RunningReadBack:
                 else:
                     view = memoryview(received)[: segment.length]
                     intact = self._compare(handle, self.covered, view)
+                    self._sm3_of(handle, self.covered, view if intact else None, end)
             except BaseException:
                 self.broken = True
                 raise
             finally:
-                self._settle()
+                if received is None:
+                    self._settle()
                 self._found = self._spare = bytearray()
             if not intact:
                 self.differing.append(self.index)
             self.covered = end
             self.index += 1
+            return self._waited
 
     def _digest(self, handle: int, at: int, end: int) -> bytes:
         digest = hashlib.sha256()
         for piece in self._pieces(handle, at, end):
+            self._begin_sm3(piece)
+            self._whole.update(piece)
             digest.update(piece)
         return digest.digest()
 
     def _compare(self, handle: int, at: int, received: memoryview) -> bool:
         intact, seen = True, 0
         for piece in self._pieces(handle, at, at + len(received)):
+            self._whole.update(piece)
             expected = received[seen : seen + len(piece)]
             # A bytearray and a view are compared by memcmp; two views, byte by byte in Python.
             intact = intact and self._found == expected
@@ -95,7 +105,7 @@ class RunningReadBack:
         return intact
 
     def _pieces(self, handle: int, at: int, end: int) -> Iterator[memoryview]:
-        """What the file holds from `at` to `end`, digested into the whole on the way."""
+        """What the file holds from `at` to `end`; two pieces are valid at a time."""
         while at < end:
             if len(self._found) != min(PIECE, end - at):
                 self._found = bytearray(min(PIECE, end - at))
@@ -104,12 +114,18 @@ class RunningReadBack:
                 raise OriginalMissing("The staged bytes end before their journal does.")
             if got < len(self._found):
                 self._found = self._found[:got]
-            piece = memoryview(self._found)
-            self._begin_sm3(piece)
-            self._whole.update(piece)
-            yield piece
+            yield memoryview(self._found)
             at += got
             self._found, self._spare = self._spare, self._found
+
+    def _sm3_of(self, handle: int, at: int, intact: memoryview | None, end: int) -> None:
+        """Of a segment that came back as it was received, or of what came back instead."""
+        if intact is not None:
+            self._begin_sm3(intact)
+        elif self._sm3:
+            for piece in self._pieces(handle, at, end):
+                self._begin_sm3(piece)
+            self._settle()
 
     def _begin_sm3(self, piece: memoryview) -> None:
         self._settle()
@@ -120,6 +136,11 @@ class RunningReadBack:
         if self._waited:
             self._waited.result()
             self._waited = None
+
+    def settle(self) -> None:
+        """Wait until nothing that was given to take() is needed any more."""
+        with self._lock:
+            self._settle()
 
     def result(self, segments: Sequence[Segment]) -> ReadBack:
         return ReadBack(

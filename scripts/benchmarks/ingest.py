@@ -122,20 +122,20 @@ def deliver(
     """Create an upload and send it in one PATCH, until it is acknowledged; where it is."""
     size = path.stat().st_size
     where = create(connection, collection, headers, size=size, name=path.name, sha256=sha256)
+    connection.putrequest("PATCH", where)
+    for name, value in {
+        **headers,
+        "Upload-Offset": "0",
+        "Content-Length": str(size),
+        "Content-Type": "application/offset+octet-stream",
+    }.items():
+        connection.putheader(name, value)
+    connection.endheaders()
     with path.open("rb") as file:
-        connection.request(
-            "PATCH",
-            where,
-            body=iter(lambda: file.read(PIECE), b""),
-            headers={
-                **headers,
-                "Upload-Offset": "0",
-                "Content-Length": str(size),
-                "Content-Type": "application/offset+octet-stream",
-            },
-        )
-        taken = connection.getresponse()
-        taken.read()
+        # By the kernel: a sender is another machine, and costs the server nothing.
+        connection.sock.sendfile(file)
+    taken = connection.getresponse()
+    taken.read()
     if taken.status != http.client.NO_CONTENT:
         raise RuntimeError(f"the bytes were not taken: {taken.status}")
     return where
