@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from flask import Flask, current_app
 from flask_babel import Babel
 from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import sessionmaker
 
 import evidence.cases.models
@@ -113,6 +114,18 @@ def open_one_store(chosen: Settings, url: str) -> Store:
     return FilesystemStore(Path(unquote(parts.path)), sm3=chosen.sm3)
 
 
+def _end_session(_: BaseException | None) -> None:
+    """End a request's session, also where the database went after the answer was made.
+
+    What is open then is a reading transaction: the answer is right, whatever becomes of it.
+    """
+    try:
+        db.session.remove()
+    except DBAPIError:
+        db.session().invalidate()
+        db.session.remove()
+
+
 def init(app: Flask, chosen: Settings) -> None:
     """Give `app` its database, store and settings."""
     app.extensions[_OURS] = {"settings": chosen, "store": open_store(chosen)}
@@ -120,6 +133,7 @@ def init(app: Flask, chosen: Settings) -> None:
     if chosen.database_url.startswith("postgresql"):
         app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _POSTGRESQL
     db.init_app(app)
+    app.teardown_appcontext(_end_session)  # before the extension's own, which would raise
     with app.app_context():
         prepare(db.engine)
         # What was asked with stays out of errors, and so out of the log.

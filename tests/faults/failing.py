@@ -50,6 +50,23 @@ def failing_commit(fault: Fault) -> Iterator[None]:
 
 
 @contextmanager
+def failing_rollback(app: Flask) -> Iterator[None]:
+    """The database has gone when a reading transaction is to end."""
+    with app.app_context():
+        dialect: Any = db.engine.dialect
+    rollback = dialect.do_rollback
+
+    def fail(_: Any) -> None:
+        raise dialect.dbapi.OperationalError("the connection is closed")
+
+    dialect.do_rollback = fail
+    try:
+        yield
+    finally:
+        dialect.do_rollback = rollback
+
+
+@contextmanager
 def failing_queue(app: Flask, fault: Fault) -> Iterator[None]:
     """The queue's own storage refuses: before the job is in it, or after."""
     storage = jobs.queue_of(app).storage

@@ -21,6 +21,7 @@ from server.extensions import db, store
 from tests.api.tus import OCTETS, UPLOADS, metadata
 from tests.bureau import Bureau
 from tests.contracts.stores import sha256
+from tests.faults.failing import failing_rollback
 
 BOTH: tuple[Fault, ...] = ("lost", "done but not reported")
 
@@ -156,3 +157,11 @@ def test_no_transaction_is_open_while_a_body_is_read(dock: Dock) -> None:
     assert answer.headers["Upload-Offset"] == "100"
     assert len(body.looks) >= 10
     assert not any(body.looks)
+
+
+def test_an_answer_stands_where_the_database_goes_after_it_was_made(app: Flask, dock: Dock) -> None:
+    where = f"{UPLOADS}?sha256={'0' * 64}"
+    assert dock.ask("GET", where).status_code == 200
+    with failing_rollback(app):
+        assert dock.ask("GET", where).status_code == 200
+    assert dock.ask("GET", where).status_code == 200
