@@ -6,7 +6,8 @@ makes FOLDER/<time in UTC>/ with the database (always as a SQLite file), the key
 derivatives, what is in quarantine, and every original. With --originals list the originals stay
 where they are, and only their digests and sizes are kept: for a store that is secured by itself.
 --since names an older backup on the same file system: an original that it has, whole, is shared
-with it instead of copied. An interrupted backup will do.
+with it instead of copied. An interrupted backup will do. --since newest takes the newest in FOLDER;
+where there is none, everything is copied.
 
 The database is read first, at one moment; what comes in later is in the next backup. FOLDER holds
 the keys: guard it as you guard them.
@@ -212,15 +213,18 @@ def main() -> int:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--originals", choices=("copy", "list"), default="copy")
-    parser.add_argument("--since", type=Path, metavar="BACKUP")
+    parser.add_argument("--since", type=Path, metavar="BACKUP|newest")
     parser.add_argument("--data", type=Path, help="data folder (ZHENGLIAN_DATA, or ./data)")
     chosen = parser.parse_args()
     os.umask(0o077)
     if chosen.data:
         os.environ["ZHENGLIAN_DATA"] = str(chosen.data)
     folder = chosen.folder.absolute() / backup_folder.now_named()
+    since = chosen.since
+    if since == Path("newest"):
+        since = backup_folder.newest(folder.parent)
     try:
-        made = make(config.read(), folder, chosen.originals, chosen.since)
+        made = make(config.read(), folder, chosen.originals, since)
     except (BackupRefused, ConfigurationError, CopyRefused) as error:
         print(f"NO BACKUP: {error}", file=sys.stderr)
         return 2

@@ -15,6 +15,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ SECRET_KEY = "keys/secret.key"  # noqa: S105  (its place)
 STORE = "store"
 # A demonstration's accounts are known to everybody: what is restored must not pass for a bureau's.
 DEMONSTRATION = "demo"
+_TIME = re.compile(r"[0-9]{8}T[0-9]{6}Z", re.ASCII)
 
 
 class BackupRefused(Exception):
@@ -65,6 +67,12 @@ class Backup:
 def now_named() -> str:
     """The folder of a backup that is begun now."""
     return dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def newest(folder: Path) -> Path | None:
+    """The newest finished backup in `folder`, else the newest interrupted one, else None."""
+    found = [path.parent for path in folder.glob(f"*/{STORE}") if _TIME.fullmatch(path.parent.name)]
+    return max(found, key=lambda path: ((path / INFO).exists(), path.name), default=None)
 
 
 def file_digest(path: Path) -> str:

@@ -10,12 +10,11 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask_babel import force_locale
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from evidence.custody import stamped
 from evidence.custody.correspondence import cosigned
-from evidence.custody.models import Correspondence, Cosignature, KeptCheckpoint, LogHead
+from evidence.custody.models import LogHead
 from evidence.dossier import making
 from evidence.dossier.certificate import Issuer
 from evidence.dossier.describing import Described
@@ -24,7 +23,7 @@ from evidence.dossier.models import Dossier, DossierState
 from evidence.dossier.names import safe_name
 from evidence.dossier.parts import Part, file_list
 from evidence.errors import LogNotReady
-from server import vouching
+from server import vouchers, vouching
 from server.extensions import db, log_origin, settings, signer, store
 from server.presentation.words import KINDS
 from server.unit_of_work import unit_of_work
@@ -117,8 +116,10 @@ def _vouched(dossier_id: UUID) -> Vouched:
     if note is None:
         raise LogNotReady
     chosen = settings()
-    if chosen.witnesses:
-        note = _wait(COSIGNED_WITHIN, lambda: _cosigned(dossier_id)) or note
+    session = db.session()
+    index = making.made_at_leaf(session, session.get_one(Dossier, dossier_id))
+    session.rollback()
+    note = vouchers.cosigned_over(index, COSIGNED_WITHIN) or note
     for peer in chosen.authorities:
         vouching.stamp(peer, note)
     session = db.session()
@@ -152,26 +153,3 @@ def _signed(dossier_id: UUID) -> str | None:
     except LogNotReady:
         return None
     return head.checkpoint if head is not None and head.size > index else None
-
-
-def _cosigned(dossier_id: UUID) -> str | None:
-    """A checkpoint that every witness which answers at all has cosigned."""
-    session, keys = db.session(), [peer.key for peer in settings().witnesses]
-    silent = session.scalars(
-        select(Correspondence.name).where(
-            Correspondence.name.in_(keys), Correspondence.silent_since.is_not(None)
-        )
-    ).all()
-    wanted = set(keys) - set(silent)
-    index = making.made_at_leaf(session, session.get_one(Dossier, dossier_id))
-    kept = session.scalars(
-        select(KeptCheckpoint)
-        .where(KeptCheckpoint.size > index)
-        .order_by(KeptCheckpoint.size.desc())
-        .limit(5)
-    ).all()
-    for checkpoint in kept:
-        by = select(Cosignature.witness).where(Cosignature.size == checkpoint.size)
-        if wanted and wanted <= set(session.scalars(by)):
-            return checkpoint.note
-    return None

@@ -1,10 +1,12 @@
-"""Who was asked to vouch for the log, and how it stands with each."""
+"""Who was asked to vouch for the log, how it stands with each, and waiting for their word."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from evidence.custody.correspondence import most_cosigned
 from evidence.custody.models import Correspondence
 from server.extensions import db, settings
 
@@ -37,3 +39,20 @@ def vouchers() -> list[Voucher]:
         )
         for peer in chosen.authorities
     ]
+
+
+def cosigned_over(index: int, seconds: float) -> str | None:
+    """A checkpoint over leaf `index` that witnesses have cosigned, waited for at most so long.
+
+    As it was kept, without the cosignatures; None where there is none, and where no witness is
+    configured. A witness that is silent is not waited for. No transaction is open meanwhile.
+    """
+    keys = [peer.key for peer in settings().witnesses]
+    until = time.monotonic() + seconds
+    while keys:
+        note, all_of_them = most_cosigned(db.session(), index, keys)
+        db.session.rollback()
+        if all_of_them or time.monotonic() > until:
+            return note
+        time.sleep(0.1)
+    return None

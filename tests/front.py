@@ -30,7 +30,7 @@ NGINX_CONF = ROOT / "scripts" / "deploy" / "nginx.conf"
 WEBS = 3
 _AROUND = """
 daemon off;
-user root;
+user {user};
 worker_processes 2;
 pid {folder}/nginx.pid;
 error_log stderr warn;
@@ -79,14 +79,19 @@ def rendered(folder: Path, port: int, webs: list[int], originals: Path) -> str:
 class Front(LiveServer):
     """`url` is nginx's, over TLS; `web_url(i)` goes past it to one web process."""
 
-    def __init__(self, bureau: Bureau) -> None:
-        super().__init__(bureau, {"ZHENGLIAN_PROXIES": "1", "ZHENGLIAN_ACCEL": "/originals/"})
+    def __init__(self, bureau: Bureau, user: str = "root", store: Path | None = None) -> None:
+        """`user` is whose nginx's processes are; `store`, where it is not in the data folder."""
+        proxied = {"ZHENGLIAN_PROXIES": "1", "ZHENGLIAN_ACCEL": "/originals/"}
+        super().__init__(
+            bureau, proxied | ({"ZHENGLIAN_STORE_URL": store.as_uri()} if store else {})
+        )
+        self.user = user
         self.webs = [free_port() for _ in range(WEBS)]
         self.folder = bureau.data.parent / "nginx"
         self.folder.mkdir()
         certificate(self.folder)
         self.tls = ssl.create_default_context(cafile=self.folder / "tls.pem")
-        self.originals = bureau.data / "store" / "originals"
+        self.originals = (store or bureau.data / "store") / "originals"
 
     @property
     def url(self) -> str:
@@ -116,7 +121,7 @@ class Front(LiveServer):
 
     def _start_nginx(self) -> None:
         conf = self.folder / "nginx.conf"
-        conf.write_text(_AROUND.format(folder=self.folder))
+        conf.write_text(_AROUND.format(folder=self.folder, user=self.user))
         (self.folder / "zhenglian.conf").write_text(
             rendered(self.folder, self.port, self.webs, self.originals)
         )

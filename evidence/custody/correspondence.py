@@ -15,6 +15,8 @@ from evidence.custody.note import Note
 
 # Before the second attempt, and at most between two.
 _AGAIN, _AT_MOST = dt.timedelta(seconds=5), dt.timedelta(minutes=10)
+# Of the newest checkpoints, among which one that is cosigned is looked for.
+_LOOKED_AT = 5
 
 
 def standing(session: Session, name: str) -> Correspondence:
@@ -75,6 +77,35 @@ def keep(session: Session, note: str, size: int) -> None:
 def with_lines(note: str, lines: Sequence[str]) -> str:
     """A note with further signature lines."""
     return note + "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+
+
+def most_cosigned(
+    session: Session, index: int, witnesses: Sequence[str]
+) -> tuple[str | None, bool]:
+    """The checkpoint over leaf `index` that most of `witnesses` (verifier keys) have cosigned.
+
+    The newest of several; as it was kept, without the cosignatures. With it, whether no more is to
+    be waited for: everybody who answers at all has cosigned it.
+    """
+    silent = select(Correspondence.name).where(
+        Correspondence.name.in_(witnesses), Correspondence.silent_since.is_not(None)
+    )
+    awaited = set(witnesses) - set(session.scalars(silent))
+    kept = session.scalars(
+        select(KeptCheckpoint)
+        .where(KeptCheckpoint.size > index)
+        .order_by(KeptCheckpoint.size.desc())
+        .limit(_LOOKED_AT)
+    ).all()
+    best, most, all_of_them = None, 0, not awaited
+    for checkpoint in kept:
+        query = select(Cosignature.witness).where(
+            Cosignature.size == checkpoint.size, Cosignature.witness.in_(witnesses)
+        )
+        by = set(session.scalars(query))
+        if len(by) > most:
+            best, most, all_of_them = checkpoint.note, len(by), awaited <= by
+    return best, all_of_them
 
 
 def cosigned(session: Session, note: str) -> str:

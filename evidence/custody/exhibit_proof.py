@@ -63,6 +63,17 @@ def prove(
     )
 
 
+def signed_at(session: Session, origin: str, event: CustodyEvent) -> int:
+    """The leaf of `event`. Raises LogNotReady until it is under the newest checkpoint."""
+    index = session.scalar(
+        select(CustodyEvent.leaf_index).where(CustodyEvent.position == event.position)
+    )
+    size = session.scalar(select(LogHead.size).where(LogHead.origin == origin))
+    if index is None or size is None or index >= size:
+        raise LogNotReady()
+    return index
+
+
 def make_proof(
     session: Session,
     tiles: TileStore,
@@ -71,14 +82,21 @@ def make_proof(
     exhibit: Mapping[str, Any],
     segments: Sequence[Segment],
     up_to: CustodyEvent,
+    note: str | None = None,
 ) -> dict[str, Any]:
     """The proof file of `exhibit` (id, label, filename, size, sha256) up to exhibit:proved.
 
-    Raises LogNotReady until `up_to` is under a signed checkpoint, ProofBroken where an event no
-    longer is what the log holds: a proof that would not verify is never handed out.
+    Under the checkpoint `note`, with the cosignatures that it has; the newest where none is given.
+    Raises LogNotReady until `up_to` is under it, ProofBroken where an event no longer is what the
+    log holds: a proof that would not verify is never handed out.
     """
     origin = verifier_key.partition("+")[0]
-    head = session.get(LogHead, origin, populate_existing=True)
+    if note is None:
+        head = session.get(LogHead, origin, populate_existing=True)
+        if head is None:
+            raise LogNotReady()
+        note = head.checkpoint
+    checkpoint = verify_checkpoint(note, verifier_key)
     events = session.scalars(
         select(CustodyEvent)
         .where(
@@ -89,10 +107,9 @@ def make_proof(
         .order_by(CustodyEvent.position)
         .execution_options(populate_existing=True)
     ).all()
-    if head is None or any(e.leaf_index is None or e.leaf_index >= head.size for e in events):
+    if any(e.leaf_index is None or e.leaf_index >= checkpoint.size for e in events):
         raise LogNotReady()
     _require_committed(events)
-    checkpoint = verify_checkpoint(head.checkpoint, verifier_key)
     reader = TileReader(tiles, checkpoint.size)
     return {
         "format": FORMAT,
@@ -103,8 +120,8 @@ def make_proof(
             **{name: exhibit[name] for name in ("label", "filename", "size", "sha256")},
         },
         "segments": [[segment.length, segment.sha256.hex()] for segment in segments],
-        "events": [_proven(event, reader, checkpoint, head.checkpoint) for event in events],
-        "checkpoint": head.checkpoint,
+        "events": [_proven(event, reader, checkpoint, note) for event in events],
+        "checkpoint": note,
     }
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from evidence import clock
 from evidence.custody import exhibit_proof
+from evidence.custody.correspondence import cosigned
 from evidence.custody.kinds import Kind
 from evidence.custody.models import CustodyEvent
 from evidence.digests import unpack_segments
@@ -26,9 +27,9 @@ from evidence.exhibits import finding, viewing
 from evidence.exhibits.models import Exhibit, ExhibitSegments, ExhibitState, Fixity
 from evidence.people.access import Act
 from evidence.people.actor import Actor
-from server import accel, ranges
+from server import accel, ranges, vouchers
 from server.accounts.current import current_actor, require_login
-from server.extensions import db, settings, signer, store
+from server.extensions import db, log_origin, settings, signer, store
 from server.unit_of_work import unit_of_work
 
 blp = Blueprint("original", __name__, url_prefix="/api/v1/exhibits")
@@ -44,6 +45,7 @@ SHOWN = frozenset(
 )
 _OTHERS = "application/octet-stream"
 _SEQUENCED_WITHIN = 5.0  # seconds
+_COSIGNED_WITHIN = 5.0  # and, from then on, its cosignatures
 _PROVED_AGAIN_AFTER = 60  # seconds
 
 
@@ -177,7 +179,7 @@ def proof(exhibit_id: UUID) -> Response:
             up_to = exhibit_proof.prove(session, exhibit.id, exhibit.sha256, exhibit.size, actor)
             session.flush()
         packed = session.get(ExhibitSegments, exhibit.id)
-    content = _once_sequenced(exhibit, packed, up_to)
+    content = _once_vouched(exhibit, packed, up_to)
     body = json.dumps(content, ensure_ascii=False, indent=1)
     return Response(
         body,
@@ -199,26 +201,38 @@ def _just_proved(session: Session, exhibit: Exhibit, actor: Actor) -> CustodyEve
     return last if (clock.now() - last.at).total_seconds() < _PROVED_AGAIN_AFTER else None
 
 
-def _once_sequenced(
+def _once_vouched(
     exhibit: Exhibit, packed: ExhibitSegments | None, up_to: CustodyEvent
 ) -> dict[str, object]:
-    """The proof's content, waited for outside of any transaction. Raises LogNotReady."""
-    until = time.monotonic() + _SEQUENCED_WITHIN
+    """The proof's content, under a checkpoint that the witnesses have cosigned if they answer.
+
+    Waited for outside of any transaction. Raises LogNotReady.
+    """
     described = {
         name: getattr(exhibit, name) for name in ("id", "label", "filename", "size", "sha256")
     }
+    note = vouchers.cosigned_over(_once_signed(up_to), _COSIGNED_WITHIN)
+    session = db.session()
+    return exhibit_proof.make_proof(
+        session,
+        store(),
+        verifier_key=signer().verifier_key,
+        exhibit=described,
+        segments=unpack_segments(packed.packed) if packed else [],
+        up_to=up_to,
+        note=cosigned(session, note) if note else None,
+    )
+
+
+def _once_signed(event: CustodyEvent) -> int:
+    """The event's leaf, once it is under a signed checkpoint. Raises LogNotReady."""
+    until = time.monotonic() + _SEQUENCED_WITHIN
     while True:
         try:
-            return exhibit_proof.make_proof(
-                db.session(),
-                store(),
-                verifier_key=signer().verifier_key,
-                exhibit=described,
-                segments=unpack_segments(packed.packed) if packed else [],
-                up_to=up_to,
-            )
+            return exhibit_proof.signed_at(db.session(), log_origin(), event)
         except LogNotReady:
-            db.session.rollback()
             if time.monotonic() > until:
                 raise
-            time.sleep(0.05)
+        finally:
+            db.session.rollback()
+        time.sleep(0.05)

@@ -20,7 +20,7 @@ from sqlalchemy import text
 
 from evidence.custody.tiles import tile_path, tiles_of
 from evidence.storage.filesystem import FilesystemStore
-from server import migrate
+from server import backup_folder, migrate
 from server.backup_folder import file_digest
 from tests.api.tus import Tus, metadata
 from tests.bureau import Bureau
@@ -302,6 +302,21 @@ def test_an_interrupted_one_is_of_use_for_the_next(day: Day, backup: Path) -> No
     newer = backed_up(day, "--since", backup)
     content = RECORDINGS[FIRST]
     assert original_in(newer / "store", content).samefile(original_in(backup / "store", content))
+
+
+def test_the_newest_is_one_that_was_finished_if_there_is_one(day: Day, tmp_path: Path) -> None:
+    content = RECORDINGS[FIRST]
+    assert backup_folder.newest(tmp_path / "not there") is None
+    first = backed_up(day, "--since", "newest")
+    for name in ("20990101T000000Z", "another"):
+        (first.parent / name / "store").mkdir(parents=True)
+    assert backup_folder.newest(first.parent) == first
+    (first / "backup.json").rename(first / "kept")
+    assert backup_folder.newest(first.parent) == first.parent / "20990101T000000Z"
+    (first / "kept").rename(first / "backup.json")
+    assert original_in(first / "store", content).stat().st_nlink == 1
+    assert run("backup", first.parent, "--data", day.data, "--since", "newest")[0] == 0
+    assert original_in(first / "store", content).stat().st_nlink == 2
 
 
 def test_a_database_older_than_the_published_log_is_said_and_signs_nothing(

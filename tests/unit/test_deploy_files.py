@@ -127,6 +127,10 @@ def test_the_example_names_settings_that_exist_and_all_that_a_proxy_needs() -> N
     text = (DEPLOY / "zhenglian.env.example").read_text("utf-8")
     given = dict(re.findall(r"^([A-Z_]+)=(.*)$", text, re.MULTILINE))
     assert set(given) <= set(_VARIABLES)
+    offered = set(re.findall(r"^# ([A-Z_]+)=", text, re.MULTILINE))
+    assert offered - set(_VARIABLES) == {
+        "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_CA_BUNDLE", "PGPASSFILE", "SSL_CERT_FILE"
+    }  # fmt: skip
     assert (given["ZHENGLIAN_PROXIES"], given["ZHENGLIAN_ACCEL"]) == ("1", "/originals/")
     conf = (DEPLOY / "nginx.conf").read_text("utf-8")
     assert f'X-Accel-Originals "{given["ZHENGLIAN_ACCEL"]}"' in conf
