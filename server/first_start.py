@@ -17,7 +17,7 @@ from sqlalchemy import select
 from evidence.errors import InvalidInput
 from evidence.people.actor import Role
 from evidence.storage.durable import replace_file
-from server import config, create_app, migrate
+from server import config, create_app, migrate, starting
 from server.accounts.creation import create_account
 from server.accounts.models import Account
 from server.config import ConfigurationError
@@ -108,6 +108,7 @@ def main() -> int:
     chosen = parser.parse_args()
     os.umask(config.UMASK)
     try:
+        starting.require(config.read())
         migrate.to_present()
         with create_app().app_context():
             words = demonstration(chosen.url) if chosen.demo else empty(chosen.url)

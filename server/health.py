@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from pathlib import Path
 from uuid import uuid4
 
 from sqlalchemy import func, select
@@ -12,9 +13,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from evidence import clock
 from evidence.custody.models import CustodyEvent, Lease, LogHead
 from evidence.custody.tiles import reaches_beyond
+from evidence.errors import CustodyError
 from evidence.sqlite import begin_write
 from evidence.storage.filesystem import MARGIN_BYTES
-from server.extensions import db, log_origin, store
+from server import own_log
+from server.extensions import db, log_key, log_origin, store
 from server.migrate import pending
 
 Check = Callable[[], str]
@@ -65,8 +68,15 @@ def worker() -> str:
 
 
 def custody_log() -> str:
-    if db.session.get(LogHead, log_origin()) is None:
+    head = db.session.get(LogHead, log_origin())
+    if head is None:
         return "the log has no checkpoint yet"
+    try:
+        words = own_log.another(head.checkpoint, log_key(), Path("keys/log.key"))
+    except CustodyError:
+        words = "the log's key is missing or damaged; start again, which says what to do"
+    if words:
+        return words
     if older_database():
         return OLDER_DATABASE
     oldest = db.session.scalar(

@@ -21,7 +21,7 @@ from huey.consumer import Consumer
 
 from evidence.custody.sequencer import BATCH, Sequencer
 from evidence.errors import LogForked
-from server import config, create_app, jobs, logs, vouching
+from server import config, create_app, jobs, logs, starting, vouching
 from server.config import ConfigurationError
 from server.extensions import log_key, sessions, signer, store
 from server.rereading import GivenUp, Rereading
@@ -134,6 +134,7 @@ def main(make: Callable[[Flask], Worker] = Worker) -> int:
     for noisy in ("huey", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
+        starting.require(config.read())
         worker = make(create_app())
     except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201
