@@ -70,7 +70,8 @@ def worker() -> str:
 def custody_log() -> str:
     head = db.session.get(LogHead, log_origin())
     if head is None:
-        return "the log has no checkpoint yet"
+        others = db.session.scalars(select(LogHead.origin))
+        return own_log.other_origin(others, log_origin()) or "the log has no checkpoint yet"
     try:
         words = own_log.another(head.checkpoint, log_key(), Path("keys/log.key"))
     except CustodyError:

@@ -5,6 +5,7 @@ Where it is not, no key is made: it would be published, and sign nothing that is
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, select
@@ -34,12 +35,26 @@ def fault(connection: Connection, settings: Settings) -> str:
 
     Raises CustodyError where the key file is damaged, or was made for another origin.
     """
-    checkpoint = heads(connection).get(settings.log_origin)
+    found = heads(connection)
+    if words := other_origin(found, settings.log_origin):
+        return words
+    checkpoint = found.get(settings.log_origin)
     path = settings.log_key_file
     if not is_there(path):
         return missing(checkpoint, settings) if checkpoint else ""
     key = read_key(path, settings.log_origin)
     return another(checkpoint, key, path) if checkpoint else ""
+
+
+def other_origin(found: Iterable[str], ours: str) -> str:
+    """What is wrong where the logs found are all of other origins than `ours`; or nothing."""
+    others = sorted(found)
+    if not others or ours in others:
+        return ""
+    return (
+        f"ZHENGLIAN_LOG_ORIGIN is {ours}, and the log in this database is {others[0]}: an origin "
+        f"is never changed. Set ZHENGLIAN_LOG_ORIGIN={others[0]}."
+    )
 
 
 def is_there(path: Path) -> bool:

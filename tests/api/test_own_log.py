@@ -110,6 +110,27 @@ def test_another_key_than_the_heads_is_not_ready(client: FlaskClient, signed: Bu
         db.engine.dispose()
 
 
+@pytest.mark.parametrize("start", STARTS)
+def test_under_another_origin_nothing_begins_and_the_right_one_is_named(
+    signed: Bureau, start: str
+) -> None:
+    other = {"ZHENGLIAN_LOG_ORIGIN": "evidence.example.gov.cn/log"}
+    code, words = begin(signed, start, other)
+    assert code == 2
+    assert words.endswith(f"Set ZHENGLIAN_LOG_ORIGIN={ORIGIN}.\n")
+    # Nor where the key is not there to tell of it.
+    (signed.data / "keys" / "log.key").unlink()
+    assert begin(signed, start, other) == (code, words)
+
+
+def test_another_origin_than_the_heads_is_not_ready(signed: Bureau) -> None:
+    app = create_app({**signed.environ, "ZHENGLIAN_LOG_ORIGIN": "evidence.example.gov.cn/log"})
+    said = app.test_client().get("/readyz").json["items"]["custody_log"]
+    assert said.endswith(f"Set ZHENGLIAN_LOG_ORIGIN={ORIGIN}.")
+    with app.app_context():
+        db.engine.dispose()
+
+
 @pytest.mark.parametrize("acts", [("begin",), ("begin", "finish after a start"), ("lost",)])
 def test_a_key_that_is_changed_begins(signed: Bureau, acts: tuple[str, ...]) -> None:
     chosen = config.read(signed.environ)
