@@ -85,9 +85,8 @@ def _alone(engine: Engine) -> Iterator[None]:
 def require_named(environ: Mapping[str, str]) -> None:
     """Raise ConfigurationError where a database would be made that nobody has asked for."""
     database_url = config.read(environ).database_url
-    if environ.get("ZHENGLIAN_DATA") or environ.get("ZHENGLIAN_DATABASE_URL"):
-        return
-    if not starting.is_there(database_url):
+    named = environ.get("ZHENGLIAN_DATA") or environ.get("ZHENGLIAN_DATABASE_URL")
+    if not starting.is_there(database_url) and not named:
         raise config.ConfigurationError(
             f"There is no database at {make_url(database_url).database}, and neither "
             "ZHENGLIAN_DATA nor ZHENGLIAN_DATABASE_URL is set. Give the installation's settings: "
@@ -106,12 +105,9 @@ def shown(database_url: str) -> str:
 
 def main() -> int:
     os.umask(config.UMASK)
-    try:
+    with starting.told():
         require_named(os.environ)
         before, after = to_present()
-    except config.ConfigurationError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 2
     done = f"brought from {before or 'nothing'} to {after}"
     if before == after:
         done = f"at {after} already, nothing was to do"

@@ -83,11 +83,8 @@ def require(settings: config.Settings) -> int:
 def _ask(settings: config.Settings) -> None:
     from server import starting
 
-    try:
+    with starting.told():
         starting.require(settings)
-    except ConfigurationError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        sys.exit(2)
 
 
 def main() -> int:

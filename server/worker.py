@@ -22,7 +22,6 @@ from huey.consumer import Consumer
 from evidence.custody.sequencer import BATCH, Sequencer
 from evidence.errors import LogForked
 from server import config, create_app, jobs, logs, starting, vouching
-from server.config import ConfigurationError
 from server.extensions import log_key, sessions, signer, store
 from server.rereading import GivenUp, Rereading
 
@@ -133,12 +132,9 @@ def main(make: Callable[[Flask], Worker] = Worker) -> int:
     logs.begin(logging.INFO)
     for noisy in ("huey", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    try:
+    with starting.told():
         starting.require(config.read())
         worker = make(create_app())
-    except ConfigurationError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 2
     worker.start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.request_stop())
