@@ -21,7 +21,7 @@ from huey.consumer import Consumer
 
 from evidence.custody.sequencer import BATCH, Sequencer
 from evidence.errors import LogForked
-from server import config, create_app, jobs, logs, starting, vouching
+from server import config, create_app, jobs, logs, queue_away, starting, vouching
 from server.extensions import log_key, sessions, signer, store
 from server.rereading import GivenUp, Rereading
 
@@ -132,6 +132,7 @@ def main(make: Callable[[Flask], Worker] = Worker) -> int:
     logs.begin(logging.INFO)
     for noisy in ("huey", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    queue_away.begin()
     with starting.told():
         starting.require(config.read())
         worker = make(create_app())

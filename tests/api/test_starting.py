@@ -12,7 +12,8 @@ from sqlalchemy.pool import NullPool
 
 from scripts.benchmarks.postgresql import Cluster
 from scripts.benchmarks.seaweed import s3_client
-from server import config, starting
+from server import config, create_app, starting
+from server.extensions import db
 from tests import s3_service
 from tests.api.test_own_log import STARTS, begin
 from tests.bureau import Bureau
@@ -119,6 +120,19 @@ def test_a_bucket_that_is_not_there_is_not_made(bureau: Bureau, start: str) -> N
     assert "ZHENGLIAN_STORE_URL=s3://no-such-bucket: There is no such bucket. Make it" in said
     there = [bucket["Name"] for bucket in s3_client(endpoint).list_buckets()["Buckets"]]
     assert "no-such-bucket" not in there
+
+
+@pytest.mark.grown_up
+def test_to_ask_whether_it_is_ready_makes_no_bucket(bureau: Bureau) -> None:
+    endpoint = os.environ["ZHENGLIAN_TEST_S3"]
+    url = f"s3://nor-this-one?endpoint={endpoint}"
+    app = create_app({**bureau.environ, "ZHENGLIAN_STORE_URL": url})
+    said = app.test_client().get("/readyz").json["items"]["storage"]
+    assert said == "There is no such bucket. Make it, or correct ZHENGLIAN_STORE_URL."
+    there = [bucket["Name"] for bucket in s3_client(endpoint).list_buckets()["Buckets"]]
+    assert "nor-this-one" not in there
+    with app.app_context():
+        db.engine.dispose()
 
 
 @pytest.mark.grown_up
