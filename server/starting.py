@@ -7,6 +7,8 @@ start is to be tried again.
 from __future__ import annotations
 
 import errno
+import logging
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -26,8 +28,10 @@ from evidence.errors import (
 )
 from evidence.sqlite import prepare
 from evidence.storage.filesystem import FilesystemStore
-from server import own_log
+from server import misspelt, own_log
 from server.config import ConfigurationError, Settings
+
+log = logging.getLogger("zhenglian.start")
 
 # What PostgreSQL, its library, the resolver and SQLite say where asking again is of no use. The
 # library hands out no SQLSTATE of a connection that was refused.
@@ -135,8 +139,10 @@ def _ask_store(url: str) -> None:
 def told() -> Iterator[None]:
     """End the process where its start is refused: a sentence on its error output, and the status.
 
-    Raises SystemExit.
+    What is set and is no setting is told first. Raises SystemExit.
     """
+    for line in misspelt.warnings(os.environ):
+        log.warning(line)
     try:
         with refused_in_words():
             yield
