@@ -229,6 +229,12 @@ class StorageUnavailable(StorageError):
     code = "storage_unavailable"
 
 
+class StorageMisconfigured(StorageUnavailable):
+    """The storage refuses this server's settings; only its administrator can correct them."""
+
+    code = "storage_misconfigured"
+
+
 class StorageFull(StorageError):
     """There is no room for this upload."""
 

@@ -30,13 +30,13 @@ def say(words: str) -> None:
 
 def environment(requirements: Path) -> None:
     """A virtual environment with exactly the pinned packages; nothing to do where it stands."""
-    if sys.version_info < OLDEST:
-        raise NotReady(f"Python 3.11 or later is needed; this is {sys.version.split()[0]}.")
-    wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
     stamp = VENV / f".{requirements.parent.name}-{requirements.stem}"
-    if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted:
+    # The environment's own Python decides: another account may call with another one.
+    own = _version()
+    if own and _read(stamp) == _stamp(requirements, own):
         return
-    if not PYTHON.exists():
+    _require_writable(own)
+    if not own:
         _make_environment()
     say(f"Installing the pinned packages of {requirements.relative_to(ROOT)} …")
     # The lists are whole. Without --no-deps, pip looks for the newest of what a package asks for
@@ -48,10 +48,61 @@ def environment(requirements: Path) -> None:
     )  # fmt: skip
     if done.returncode:
         raise NotReady("The packages could not be installed; pip says above why.")
-    stamp.write_text(wanted)
+    stamp.write_text(_stamp(requirements, _version()))
+
+
+def _stamp(requirements: Path, version: str) -> str:
+    return hashlib.sha256(requirements.read_bytes() + version.encode()).hexdigest()
+
+
+def _read(stamp: Path) -> str:
+    try:
+        return stamp.read_text()
+    except OSError:
+        return ""
+
+
+def _version() -> str:
+    """That of the environment's Python, as `sys.version` has it; nothing where none runs."""
+    if Path(sys.prefix) == VENV:
+        return sys.version
+    try:
+        asked = [str(PYTHON), "-I", "-S", "-c", "import sys; print(sys.version, end='')"]
+        done = subprocess.run(asked, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout
+
+
+def _require_writable(own: str) -> None:
+    """Raise NotReady where the environment is another account's to change."""
+    if os.access(VENV if VENV.exists() else ROOT, os.W_OK):
+        return
+    why = "lacks packages of this version" if own else "has no Python that this account can run"
+    raise NotReady(
+        f"{VENV} {why}, and this account may not change it. "
+        f"Run: sudo /usr/bin/python3 {ROOT / 'scripts' / 'run'} --prepare"
+    )
+
+
+def hidden_from_others() -> str:
+    """Words where the environment's Python lies where other accounts cannot reach it; or nothing.
+
+    A service has no home: the units shut /root and /home off, whatever their modes are.
+    """
+    real = PYTHON.resolve()
+    shut = any(not folder.stat().st_mode & 0o001 for folder in real.parents)
+    if not shut and not any(real.is_relative_to(home) for home in ("/root", "/home")):
+        return ""
+    return (
+        f"Other accounts cannot run it: its Python is {real}. Remove {VENV} and run: "
+        f"sudo /usr/bin/python3 {ROOT / 'scripts' / 'run'} --prepare"
+    )
 
 
 def _make_environment() -> None:
+    if sys.version_info < OLDEST:
+        raise NotReady(f"Python 3.11 or later is needed; this is {sys.version.split()[0]}.")
     say("Making a virtual environment in .venv …")
     done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=False)
     if done.returncode == 0:

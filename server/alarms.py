@@ -14,6 +14,7 @@ from evidence import clock
 from evidence.custody.models import CustodyEvent, Lease
 from evidence.errors import StorageUnavailable
 from evidence.storage.port import Room
+from server import jobs
 from server.extensions import db, settings, store
 from server.vouchers import vouchers
 
@@ -28,6 +29,7 @@ VOUCHER_SILENT = dt.timedelta(minutes=30)
 class AlarmKind(enum.StrEnum):
     DISK = "disk"
     WORKER_SILENT = "worker_silent"
+    QUEUE = "queue"
     LOG_LATE = "log_late"
     LOG_REFUSED = "log_refused"
     WITNESS_SILENT = "witness_silent"
@@ -46,7 +48,7 @@ class Alarm:
 
 def alarms() -> list[Alarm]:
     """All that there are now, the most urgent kind first."""
-    return [*_disks(), *_worker(), *_log(), *_vouchers()]
+    return [*_disks(), *_worker(), *_queue(), *_log(), *_vouchers()]
 
 
 def rooms() -> dict[str, Room]:
@@ -84,6 +86,11 @@ def _worker() -> Iterator[Alarm]:
     lease = db.session.get(Lease, "sequencer")
     if lease is not None and clock.now() - lease.until > WORKER_SILENT:
         yield Alarm(kind=AlarmKind.WORKER_SILENT, since=lease.until)
+
+
+def _queue() -> Iterator[Alarm]:
+    if jobs.waiting() is None:
+        yield Alarm(kind=AlarmKind.QUEUE)
 
 
 def _log() -> Iterator[Alarm]:

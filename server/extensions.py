@@ -20,11 +20,13 @@ import evidence.uploads.models  # noqa: F401  (every table is known before the f
 from evidence.base import Base
 from evidence.custody.keys import KeyFile, load_or_create, signer_of
 from evidence.custody.note import Signer
+from evidence.errors import CustodyError
 from evidence.sqlite import prepare
 from evidence.storage.falling_through import FallingThrough
 from evidence.storage.filesystem import FilesystemStore
 from evidence.storage.memory import MemoryStore
 from evidence.storage.port import Store
+from server import own_log
 from server.config import Settings
 
 _OURS = "zhenglian"
@@ -64,10 +66,18 @@ def store() -> Store:
 
 
 def log_key() -> KeyFile:
-    """The log's key, made on first start; named by the log's origin."""
+    """The log's key, named by the log's origin; made where nothing is signed yet.
+
+    Raises CustodyError.
+    """
     ours = current_app.extensions[_OURS]
     if "log_key" not in ours:
         chosen = settings()
+        if not own_log.is_there(chosen.log_key_file):
+            # A connection of its own: whoever asks may be in the middle of a transaction.
+            with db.engine.connect() as connection:
+                if words := own_log.fault(connection, chosen):
+                    raise CustodyError(words)
         ours["log_key"] = load_or_create(chosen.log_key_file, chosen.log_origin)
     found: KeyFile = ours["log_key"]
     return found

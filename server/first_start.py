@@ -17,10 +17,9 @@ from sqlalchemy import select
 from evidence.errors import InvalidInput
 from evidence.people.actor import Role
 from evidence.storage.durable import replace_file
-from server import config, create_app, migrate
+from server import config, create_app, migrate, starting
 from server.accounts.creation import create_account
 from server.accounts.models import Account
-from server.config import ConfigurationError
 from server.extensions import db, settings
 from server.unit_of_work import unit_of_work
 
@@ -108,10 +107,12 @@ def main() -> int:
     chosen = parser.parse_args()
     os.umask(config.UMASK)
     try:
-        migrate.to_present()
-        with create_app().app_context():
-            words = demonstration(chosen.url) if chosen.demo else empty(chosen.url)
-    except (ConfigurationError, InvalidInput) as error:
+        with starting.told():
+            starting.require(config.read())
+            migrate.to_present()
+            with create_app().app_context():
+                words = demonstration(chosen.url) if chosen.demo else empty(chosen.url)
+    except InvalidInput as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2
     print(words)  # noqa: T201

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable
+from pathlib import Path
 from uuid import uuid4
 
+from flask import current_app
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from evidence import clock
 from evidence.custody.models import CustodyEvent, Lease, LogHead
-from evidence.custody.tiles import reaches_beyond
+from evidence.custody.tiles import TileReader, reaches_beyond
+from evidence.errors import CustodyError, LogForked
 from evidence.sqlite import begin_write
 from evidence.storage.filesystem import MARGIN_BYTES
-from server.extensions import db, log_origin, store
+from server import jobs, own_log
+from server.extensions import db, log_key, log_origin, store
 from server.migrate import pending
 
 Check = Callable[[], str]
@@ -24,7 +29,12 @@ OLDER_DATABASE = (
     "the store holds tiles of a longer log than the database: an older database was put back; "
     "stop, and restore the newest backup that there is"
 )
+TILES_MISSING = (
+    "the store does not hold the tiles of this log: it is another store, or has lost them; "
+    "correct ZHENGLIAN_STORE_URL, or restore the store"
+)
 LATE = dt.timedelta(seconds=10)
+LOOKED_FOR = 10.0  # seconds after which the store is asked for the same tiles again
 
 
 def database() -> str:
@@ -64,11 +74,27 @@ def worker() -> str:
     return ""
 
 
+def queue() -> str:
+    if jobs.waiting() is None:
+        return "cannot be reached: nothing is sealed; start it, or correct ZHENGLIAN_QUEUE_URL"
+    return ""
+
+
 def custody_log() -> str:
-    if db.session.get(LogHead, log_origin()) is None:
-        return "the log has no checkpoint yet"
+    head = db.session.get(LogHead, log_origin())
+    if head is None:
+        others = db.session.scalars(select(LogHead.origin))
+        return own_log.other_origin(others, log_origin()) or "the log has no checkpoint yet"
+    try:
+        words = own_log.another(head.checkpoint, log_key(), Path("keys/log.key"))
+    except CustodyError:
+        words = "the log's key is missing or damaged; start again, which says what to do"
+    if words:
+        return words
     if older_database():
         return OLDER_DATABASE
+    if not _tiles_lead_to(head):
+        return TILES_MISSING
     oldest = db.session.scalar(
         select(func.min(CustodyEvent.at)).where(CustodyEvent.leaf_index.is_(None))
     )
@@ -76,6 +102,25 @@ def custody_log() -> str:
         seconds = int((clock.now() - oldest).total_seconds())
         return f"the oldest event has waited {seconds} s for its checkpoint"
     return ""
+
+
+def _tiles_lead_to(head: LogHead) -> bool:
+    """Whether the store has the log of this head: the tiles at its end, two or three of them.
+
+    Where they are there, the same head is not looked for again for a while.
+    """
+    seen: dict[bytes, float] = current_app.extensions["zhenglian"].setdefault("tiles_seen", {})
+    now = time.monotonic()
+    if head.size == 0 or now - seen.get(head.root, -LOOKED_FOR) < LOOKED_FOR:
+        return True
+    try:
+        if TileReader(store(), head.size).root() != head.root:
+            return False
+    except LogForked:
+        return False
+    seen.clear()
+    seen[head.root] = now
+    return True
 
 
 def older_database() -> bool:
@@ -99,6 +144,7 @@ def _indices_given() -> int:
 CHECKS: dict[str, Check] = {
     "database": database,
     "storage": storage,
+    "queue": queue,
     "worker": worker,
     "custody_log": custody_log,
 }

@@ -98,13 +98,21 @@ def queue_of(app: Flask) -> Huey:
     return found
 
 
+def waiting() -> int | None:
+    """How many jobs wait in the queue; None where it cannot be reached."""
+    try:
+        return int(queue_of(current_app).pending_count())
+    except Exception:  # noqa: BLE001  (each queue has errors of its own)
+        return None
+
+
 def _enqueue(name: str, identifier: UUID) -> None:
     tasks: dict[str, Any] = current_app.extensions["zhenglian"]["tasks"]
     try:
         tasks[name](str(identifier))
-    except Exception:
+    except Exception as error:  # noqa: BLE001  (each queue has errors of its own)
         # The sweep will find it: what was acknowledged does not depend on the queue.
-        log.exception("%s of %s could not be enqueued", name, identifier)
+        log.error("%s of %s could not be enqueued: %s", name, identifier, error)
 
 
 def seal(upload_id: UUID) -> None:
@@ -205,10 +213,12 @@ def sweep(lost_after: dt.timedelta = LOST_AFTER) -> int:
     unread = troubles.due(session, "read_media", unread)
     unmade = troubles.due(session, "make_dossier", unmade)
     session.rollback()
-    for upload_id in unsealed:
+    queued = waiting()
+    # One that is away is not asked for each of them.
+    for upload_id in unsealed if queued is not None else ():
         seal(upload_id)
     # While others are still in the queue, so may these be.
-    if not queue_of(current_app).pending_count():
+    if queued == 0:
         for exhibit_id in unread:
             read_media(exhibit_id)
         for dossier_id in unmade:

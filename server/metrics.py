@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter as Counted
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy import func, select
 
@@ -13,10 +13,9 @@ from evidence import clock
 from evidence.custody.models import Correspondence, CustodyEvent, LogHead
 from evidence.exhibits.models import Exhibit, ExhibitState, Fixity
 from evidence.uploads.models import Upload, UploadState
-from server import alarms, troubles
+from server import alarms, jobs, troubles
 from server.alarms import AlarmKind
 from server.extensions import db, log_origin
-from server.jobs import queue_of
 
 REGISTRY = CollectorRegistry()
 _requests = Counter(
@@ -78,7 +77,8 @@ def refresh() -> None:
     )
     head = db.session.get(LogHead, log_origin())
     _size.set(head.size if head else 0)
-    _queued.set(queue_of(current_app).pending_count())
+    waiting = jobs.waiting()
+    _queued.set(float("nan") if waiting is None else waiting)
     _failing.set(troubles.count(db.session()))
     for fixity in (Fixity.ALTERED, Fixity.UNREADABLE):
         found = select(func.count()).where(Exhibit.fixity == fixity)

@@ -13,10 +13,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, make_url, text
 
 from evidence.sqlite import prepare
-from server import config
+from server import config, starting
 
 _MIGRATING = 0x7A686C  # the lock that whoever migrates holds
 _FOLDER = Path(__file__).parent / "migrations"
@@ -38,9 +38,12 @@ def head() -> str:
 def pending(engine: Engine) -> str:
     """The revision that the database still lacks, or nothing."""
     wanted = head()
+    return "" if _present(engine) == wanted else wanted
+
+
+def _present(engine: Engine) -> str:
     with engine.connect() as connection:
-        present = MigrationContext.configure(connection).get_current_revision()
-    return "" if present == wanted else wanted
+        return MigrationContext.configure(connection).get_current_revision() or ""
 
 
 def upgrade(engine: Engine) -> None:
@@ -48,19 +51,21 @@ def upgrade(engine: Engine) -> None:
     command.upgrade(alembic_config(engine), "head")
 
 
-def to_present(environ: Mapping[str, str] | None = None) -> None:
+def to_present(environ: Mapping[str, str] | None = None) -> tuple[str, str]:
     """Migrate the database of the settings; of two at once, the second waits and finds it done.
 
-    Raises ConfigurationError.
+    The revision before, empty where there was none, and after. Raises ConfigurationError.
     """
     settings = config.read(environ)
     config.prepare_data(settings)
     engine = prepare(create_engine(settings.database_url))
     with (settings.data / "migrate.lock").open("w") as lock, _alone(engine):
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if pending(engine):
+        before = _present(engine)
+        if before != head():
             upgrade(engine)
     engine.dispose()
+    return before, head()
 
 
 @contextmanager
@@ -77,13 +82,36 @@ def _alone(engine: Engine) -> Iterator[None]:
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATING})
 
 
+def require_named(environ: Mapping[str, str]) -> None:
+    """Raise ConfigurationError where a database would be made that nobody has asked for."""
+    database_url = config.read(environ).database_url
+    named = environ.get("ZHENGLIAN_DATA") or environ.get("ZHENGLIAN_DATABASE_URL")
+    if not starting.is_there(database_url) and not named:
+        raise config.ConfigurationError(
+            f"There is no database at {make_url(database_url).database}, and neither "
+            "ZHENGLIAN_DATA nor ZHENGLIAN_DATABASE_URL is set. Give the installation's settings: "
+            "ZHENGLIAN_DATA=FOLDER python -m server.migrate, or begin with "
+            "`set -a; . /etc/zhenglian/zhenglian.env`."
+        )
+
+
+def shown(database_url: str) -> str:
+    """Which database it is, without its password, wherever that stands in the URL."""
+    url = make_url(database_url)
+    # set() leaves alone what is given as None.
+    plain = url._replace(password=None).set(drivername=url.get_backend_name(), query={})
+    return plain.render_as_string()
+
+
 def main() -> int:
     os.umask(config.UMASK)
-    try:
-        to_present()
-    except config.ConfigurationError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 2
+    with starting.told():
+        require_named(os.environ)
+        before, after = to_present()
+    done = f"brought from {before or 'nothing'} to {after}"
+    if before == after:
+        done = f"at {after} already, nothing was to do"
+    print(f"{shown(config.read().database_url)}: {done}")  # noqa: T201
     return 0
 
 

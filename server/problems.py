@@ -59,6 +59,7 @@ STATUS: dict[type[e.EvidenceError], int] = {
     e.LengthExceeded: 400,
     e.StorageError: 500,
     e.StorageUnavailable: 503,
+    e.StorageMisconfigured: 503,
     e.StorageFull: 507,
     e.DatabaseUnavailable: 503,
     e.WroteAtOnce: 503,
@@ -82,7 +83,13 @@ STATUS: dict[type[e.EvidenceError], int] = {
 }
 
 _TRY_AGAIN = frozenset(
-    {"storage_unavailable", "log_not_ready", "database_unavailable", "wrote_at_once"}
+    {
+        "storage_unavailable",
+        "storage_misconfigured",
+        "log_not_ready",
+        "database_unavailable",
+        "wrote_at_once",
+    }
 )
 _SPOKEN_5XX = _TRY_AGAIN | {"storage_full"}
 

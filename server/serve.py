@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import multiprocessing
 import os
 import sys
 
@@ -68,6 +69,24 @@ def options(host: str, port: int) -> dict[str, object]:
     }
 
 
+def require(settings: config.Settings) -> int:
+    """See that the web can begin: 0, or the status to end with. What is wrong has been said.
+
+    Asked in a process of its own: the one that watches loads neither database nor store.
+    """
+    asked = multiprocessing.get_context("fork").Process(target=_ask, args=(settings,))
+    asked.start()
+    asked.join()
+    return asked.exitcode if asked.exitcode in (0, 2) else 1
+
+
+def _ask(settings: config.Settings) -> None:
+    from server import starting
+
+    with starting.told():
+        starting.require(settings)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="The web process of Zhenglian.")
     parser.add_argument("--host", default="127.0.0.1")
@@ -80,6 +99,8 @@ def main() -> int:
         config.prepare_data(settings)
         config.secret_key(settings)
         logs.begin(logging.WARNING)
+        if status := require(settings):
+            return status
         Web(options(chosen.host, chosen.port), chosen.port).run()
     except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201

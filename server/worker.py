@@ -21,8 +21,7 @@ from huey.consumer import Consumer
 
 from evidence.custody.sequencer import BATCH, Sequencer
 from evidence.errors import LogForked
-from server import config, create_app, jobs, logs, vouching
-from server.config import ConfigurationError
+from server import config, create_app, jobs, logs, queue_away, starting, vouching
 from server.extensions import log_key, sessions, signer, store
 from server.rereading import GivenUp, Rereading
 
@@ -133,11 +132,10 @@ def main(make: Callable[[Flask], Worker] = Worker) -> int:
     logs.begin(logging.INFO)
     for noisy in ("huey", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    try:
+    queue_away.begin()
+    with starting.told():
+        starting.require(config.read())
         worker = make(create_app())
-    except ConfigurationError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 2
     worker.start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.request_stop())

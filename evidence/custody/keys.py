@@ -31,6 +31,11 @@ class KeyFile:
     before: bytes | None = None
     lost: str = ""
 
+    @property
+    def known(self) -> list[str]:
+        """The verifier keys whose head it may carry on, its own and newest first."""
+        return [*signer_of(self).verifier_keys, *([self.lost] if self.lost else [])]
+
     def content(self) -> bytes:
         kept: dict[str, Any] = {"origin": self.name, "ed25519_seed": self.seed.hex()}
         if self.before is not None:

@@ -222,8 +222,7 @@ class S3Store(S3Staging):
 
     def check(self) -> None:
         if self._checked:
-            with translated():
-                self.bucket.client.head_bucket(Bucket=self.bucket.name)
+            self.bucket.answers()
             return
         self.bucket.check()
         self._checked = True

@@ -16,14 +16,39 @@ from urllib.parse import parse_qs, urlsplit
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
 
-from evidence.errors import StorageFull, StorageUnavailable
+from evidence.errors import StorageFull, StorageMisconfigured, StorageUnavailable
 
 PIECE = 1024 * 1024
 _FULL = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "507"}
 _ABSENT = {"NoSuchKey", "NoSuchVersion", "NoSuchUpload", "404"}
 _CONDITION = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+_CREDENTIALS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+# What trying again does not mend, and what would.
+_WRONG = {
+    "NoSuchBucket": "There is no such bucket. Make it, or correct ZHENGLIAN_STORE_URL.",
+    "InvalidAccessKeyId": (
+        f"The storage service does not know this access key. Correct {_CREDENTIALS}."
+    ),
+    "SignatureDoesNotMatch": (
+        "The secret key is not that of this access key. Correct AWS_SECRET_ACCESS_KEY."
+    ),
+    "AccessDenied": (
+        "The storage service does not allow it to this access key. Let it list, read, write and "
+        f"delete in the bucket, or correct {_CREDENTIALS}."
+    ),
+    "RequestTimeTooSkewed": (
+        "The clocks of this machine and of the storage service differ. Set the one that is wrong."
+    ),
+}
+_UNREADABLE = "It is not a bucket's URL: s3://BUCKET/prefix?endpoint=https://HOST."
 _TAKEN_UP = 4  # how often a download that broke off goes on
 
 
@@ -38,16 +63,33 @@ class Kept:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what the service or the way to it refuses into StorageFull or StorageUnavailable."""
+    """Turn what the service or the way to it refuses into StorageFull or StorageUnavailable;
+    what only a person can put right, into StorageMisconfigured.
+    """
     try:
         yield
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code in _FULL:
             raise StorageFull() from error
+        if code in _WRONG:
+            raise StorageMisconfigured(_WRONG[code]) from error
         raise StorageUnavailable(f"The storage service refused ({code}). Try again.") from error
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise StorageMisconfigured(
+            f"There are no credentials for the storage service. Set {_CREDENTIALS}."
+        ) from error
     except (BotoCoreError, OSError) as error:
         raise StorageUnavailable("The storage service cannot be reached. Try again.") from error
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Where botocore will not have the URL that a client is made from, or its bucket."""
+    try:
+        yield
+    except (ParamValidationError, ValueError) as error:
+        raise StorageMisconfigured(_UNREADABLE) from error
 
 
 def _code(error: ClientError) -> str:
@@ -63,19 +105,20 @@ class Bucket:
         self.name, prefix = parts.netloc, parts.path.strip("/")
         self.prefix = f"{prefix}/" if prefix else ""
         # Every part has its own digest: signing its bytes besides would digest them twice.
-        self.client: Any = boto3.client(
-            "s3",
-            endpoint_url=asked.get("endpoint", [None])[0],
-            region_name=asked.get("region", ["us-east-1"])[0],
-            config=Config(
-                signature_version="s3v4",
-                connect_timeout=5,
-                read_timeout=30,
-                max_pool_connections=64,
-                retries={"mode": "standard", "total_max_attempts": attempts},
-                s3={"addressing_style": "path", "payload_signing_enabled": False},
-            ),
-        )
+        with translated(), _readable():
+            self.client: Any = boto3.client(
+                "s3",
+                endpoint_url=asked.get("endpoint", [None])[0],
+                region_name=asked.get("region", ["us-east-1"])[0],
+                config=Config(
+                    signature_version="s3v4",
+                    connect_timeout=5,
+                    read_timeout=30,
+                    max_pool_connections=64,
+                    retries={"mode": "standard", "total_max_attempts": attempts},
+                    s3={"addressing_style": "path", "payload_signing_enabled": False},
+                ),
+            )
         self._locks: bool | None = None
 
     def at(self, key: str) -> dict[str, str]:
@@ -213,8 +256,17 @@ class Bucket:
                 for found in page.get("Contents", ()):
                     yield found["Key"][len(whole) :]
 
+    def answers(self) -> None:
+        """Raise StorageUnavailable unless the bucket is there, and ours to read.
+
+        Asked before anything is written: there are services that make a bucket of that.
+        """
+        with translated(), _readable():
+            self.client.list_objects_v2(Bucket=self.name, Prefix=self.prefix, MaxKeys=1)
+
     def check(self) -> None:
         """Raise StorageUnavailable unless it writes, reads, and honours conditions."""
+        self.answers()
         key = f"check/{os.urandom(8).hex()}"
         try:
             if not self.put_new(key, b"1") or self.put_new(key, b"2"):

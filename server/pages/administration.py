@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from sqlalchemy import func, select
 from werkzeug.wrappers import Response
@@ -12,13 +12,12 @@ from werkzeug.wrappers import Response
 from evidence.errors import EvidenceError, NotFound
 from evidence.people.access import Act, require
 from evidence.people.models import Officer, Unit
-from server import troubles
+from server import jobs, troubles
 from server.accounts import tokens
 from server.accounts.creation import create_station, token_file
 from server.accounts.current import current_actor, require_login
 from server.accounts.models import Account, Station, Token, TokenKind
 from server.extensions import db, signer
-from server.jobs import queue_of
 from server.presentation.presenting import error_words
 from server.unit_of_work import unit_of_work
 
@@ -49,7 +48,7 @@ def _page(error: str = "", shown_once: str = "", station_name: str = "") -> str:
         units=session.scalars(select(Unit).order_by(Unit.kind, Unit.name)).all(),
         officers=dict(counted.all()),
         troubles=troubles.newest(session),
-        waiting=queue_of(current_app).pending_count(),
+        waiting=jobs.waiting(),
         error=error,
         shown_once=shown_once,
         station_name=station_name,

@@ -222,6 +222,7 @@ PROBLEMS = {
     "database_unavailable": _l("The database cannot be reached just now. Try again in a moment."),
     "wrote_at_once": _l("Somebody else wrote the same at the same moment. Try again."),
     "storage_unavailable": _l("The storage cannot be reached just now. Try again in a moment."),
+    "storage_misconfigured": _l("The storage refuses this server. Tell your administrator."),
     "storage_full": _l("The storage is full. Tell your administrator."),
     "log_not_ready": _l("The event is not in a signed checkpoint yet. Try again in a moment."),
     "original_missing": _l("The bytes of this original are not where they should be."),

@@ -18,11 +18,13 @@ from evidence.custody.models import Correspondence, Lease
 from evidence.people.actor import SYSTEM
 from evidence.storage.filesystem import FilesystemStore
 from evidence.storage.port import Room
-from server import create_app
+from server import create_app, jobs
+from server.extensions import db
 from server.unit_of_work import unit_of_work
 from tests.api.test_witnessing import NOBODY, sequence
 from tests.bureau import Bureau, Clients
 from tests.conftest import SteppingClock
+from tests.ports import free_port
 
 WHO_SEE = ("supervisor", "administrator")
 OTHERS = ("handler", "officer")
@@ -63,7 +65,8 @@ def test_on_a_quiet_day_there_is_none(client: FlaskClient, as_role: Clients, app
     sequence(app)
     figures = counted(client)
     assert set(figures) == {
-        "disk", "worker_silent", "log_late", "log_refused", "witness_silent", "authority_silent",
+        "disk", "worker_silent", "queue", "log_late", "log_refused", "witness_silent",
+        "authority_silent",
     }  # fmt: skip
     assert not any(figures.values())
     assert 'role="alert"' not in page(as_role, "supervisor")
@@ -161,3 +164,23 @@ def test_who_vouches_and_is_silent_or_refuses(bureau: Bureau, clock: SteppingClo
     assert "witness.example refuses this log" in page(as_role, "supervisor")
     stands(None, None)
     assert standing(client) == set()
+
+
+def test_a_queue_that_cannot_be_reached(bureau: Bureau) -> None:
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    app = create_app({**bureau.environ, "ZHENGLIAN_QUEUE_URL": url}, TESTING=True)
+    client, as_role = app.test_client(), Clients(app, bureau)
+    assert standing(client) == {"queue"}
+    assert "zhenglian_jobs_queued NaN" in client.get("/metrics").text
+    for who in WHO_SEE:
+        assert "The queue cannot be reached." in page(as_role, who)
+    chinese = as_role("supervisor").get("/", headers={"Accept-Language": "zh"}).text
+    assert "无法连接任务队列。" in chinese
+    assert as_role("administrator").get("/administration").status_code == 200
+    ready = client.get("/readyz")
+    assert ready.status_code == 503
+    assert ready.json["items"]["queue"].startswith("cannot be reached: nothing is sealed")
+    # What waits is found all the same, and what has expired still goes.
+    with app.app_context():
+        assert jobs.sweep() == 0
+        db.engine.dispose()

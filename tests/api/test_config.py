@@ -13,7 +13,7 @@ import pytest
 from flask import request
 
 from evidence.storage.filesystem import FilesystemStore
-from server import config, create_app
+from server import config, create_app, misspelt
 from server.config import ConfigurationError
 from tests.live import ROOT
 
@@ -66,7 +66,37 @@ def test_no_other_variable_is_read_anywhere() -> None:
     for package in ("server", "evidence", "schemas"):
         for file in (ROOT / package).rglob("*.py"):
             named |= set(re.findall(r"ZHENGLIAN_[A-Z_0-9]+", file.read_text("utf-8")))
-    assert named == {*_VARIABLES, "ZHENGLIAN_DEMO_PASSWORD"}
+    assert named == {*_VARIABLES, "ZHENGLIAN_DEMO_PASSWORD"} == set(misspelt.KNOWN)
+
+
+def test_a_name_that_was_typed_wrong_is_told_with_the_one_that_is_meant() -> None:
+    given = {
+        "ZHENGLIAN_STORE_URI": "s3://a:secret@h",
+        "ZHENGLIAN_COLOUR": "red",
+        "ZHENGLIAN_TEST_S3": "is the tests'",
+        "ZHENGLIAN_BUREAU": "known",
+        "STORE_URL": "not ours",
+    }
+    assert list(misspelt.warnings(given)) == [
+        "ZHENGLIAN_COLOUR is no setting, and is ignored.",
+        "ZHENGLIAN_STORE_URI is no setting, and is ignored. Is ZHENGLIAN_STORE_URL meant?",
+    ]
+
+
+def test_it_is_told_at_the_start_in_one_line_and_stops_nothing(tmp_path: Path) -> None:
+    given = {"ZHENGLIAN_DATA": str(tmp_path), "ZHENGLIAN_DATABSE_URL": "postgresql://a:secret@h/d"}
+    done = subprocess.run(
+        [sys.executable, "-m", "server.migrate"],
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, **given},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("is ignored. Is ZHENGLIAN_DATABASE_URL meant?")
+    assert "secret" not in line
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 import urllib.error
 import urllib.request
@@ -13,13 +14,15 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from evidence.storage.filesystem import FilesystemStore
 from server import create_app
 from server.extensions import db
 from tests import databases
+from tests.api.test_witnessing import sequence
 from tests.bureau import Bureau, Clients
 from tests.live import LiveServer
 
-ITEMS = {"database", "storage", "worker", "custody_log"}
+ITEMS = {"database", "storage", "queue", "worker", "custody_log"}
 
 
 def ready(server: LiveServer) -> dict[str, str]:
@@ -50,6 +53,7 @@ def test_without_a_worker_it_says_so_and_what_else_holds(client: FlaskClient) ->
         "items": {
             "database": "ready",
             "storage": "ready",
+            "queue": "ready",
             "worker": "the worker has not started yet",
             "custody_log": "the log has no checkpoint yet",
         },
@@ -85,6 +89,43 @@ def test_a_store_that_is_gone_is_not_ready(client: FlaskClient, bureau: Bureau) 
     assert answer.status_code == 503
     assert answer.json["items"]["storage"] != "ready"
     assert str(bureau.data) not in answer.text
+
+
+def test_a_store_without_the_logs_tiles_is_not_ready(
+    app: Flask, bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sequence(app)
+    looks: list[str] = []
+    tile = FilesystemStore.tile
+    monkeypatch.setattr(
+        FilesystemStore, "tile", lambda self, path: looks.append(path) or tile(self, path)
+    )
+
+    def log_of(app: Flask) -> str:
+        items: dict[str, str] = app.test_client().get("/readyz").json["items"]
+        return items["custody_log"]
+
+    assert log_of(app) == "ready"
+    first = len(looks)
+    assert log_of(app) == "ready"
+    assert len(looks) < 2 * first
+    elsewhere = {**bureau.environ, "ZHENGLIAN_STORE_URL": (bureau.data / "empty").as_uri()}
+    other = create_app(elsewhere, TESTING=True)
+    assert log_of(other).startswith("the store does not hold the tiles of this log")
+    # Tiles there, but of another log.
+    shutil.copytree(
+        bureau.data / "store" / "log", bureau.data / "empty" / "log", dirs_exist_ok=True
+    )
+    assert log_of(other) == "ready"
+    again = create_app(elsewhere, TESTING=True)
+    for file in (bureau.data / "empty" / "log" / "tile" / "0").rglob("[0-9]*"):
+        if file.is_file():
+            file.chmod(0o600)
+            file.write_bytes(bytes(len(file.read_bytes())))
+    assert log_of(again).startswith("the store does not hold the tiles of this log")
+    for made in (other, again):
+        with made.app_context():
+            db.engine.dispose()
 
 
 def test_a_worker_that_died_is_missed_until_another_runs(own_server: LiveServer) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from evidence.exhibits.models import Exhibit
 from server import migrate
 from tests import databases
 from tests.bureau import Bureau
+from tests.live import ROOT
 
 _SQLITE = "SELECT name, sql FROM sqlite_master WHERE type IN ('trigger', 'index') AND sql > ''"
 _POSTGRESQL = """SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
@@ -139,3 +143,42 @@ def test_an_older_database_with_data_goes_up_and_down_and_keeps_it(tmp_path: Pat
     with engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM exhibits").scalar_one() == 1
     engine.dispose()
+
+
+def _migrated_by_hand(folder: Path, **given: str) -> subprocess.CompletedProcess[str]:
+    environ = {name: v for name, v in os.environ.items() if not name.startswith("ZHENGLIAN_")}
+    return subprocess.run(
+        [sys.executable, "-m", "server.migrate"],
+        cwd=folder,
+        env={**environ, "PYTHONPATH": str(ROOT), **given},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_without_settings_no_database_is_made(tmp_path: Path) -> None:
+    done = _migrated_by_hand(tmp_path)
+    assert done.returncode == 2
+    assert "neither ZHENGLIAN_DATA nor ZHENGLIAN_DATABASE_URL is set" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_says_which_database_went_from_where_to_where(tmp_path: Path) -> None:
+    url = databases.database_url(tmp_path / "data" / "zhenglian.db").replace("+psycopg", "")
+    given = {"ZHENGLIAN_DATA": str(tmp_path / "data"), "ZHENGLIAN_DATABASE_URL": url}
+    head = migrate.head()
+    first, again = _migrated_by_hand(tmp_path, **given), _migrated_by_hand(tmp_path, **given)
+    assert (first.returncode, first.stdout) == (0, f"{url}: brought from nothing to {head}\n")
+    assert again.stdout == f"{url}: at {head} already, nothing was to do\n"
+    # What stands where the program is started is there without a variable.
+    if not databases.grown_up():
+        assert _migrated_by_hand(tmp_path).stdout == again.stdout
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql+psycopg://a:secret@h:1/d", "postgresql+psycopg://a@h:1/d?password=secret"],
+)
+def test_the_database_is_told_without_its_password(url: str) -> None:
+    assert migrate.shown(url) == "postgresql://a@h:1/d"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 import pytest
 from flask import Flask
+from redis.exceptions import ConnectionError
 
 from evidence.custody.sequencer import BATCH
+from server import queue_away
 from server.worker import Worker
 
 
@@ -56,3 +59,32 @@ def test_the_sweep_waits_however_much_it_found(app: Flask) -> None:
 
 def test_a_loop_goes_on_after_whatever_failed(app: Flask) -> None:
     assert pauses(app, [RuntimeError("once"), 3], BATCH) == [1, 60, 60]
+
+
+def test_a_queue_that_is_away_is_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(queue_away.time, "monotonic", lambda: now)
+    away = queue_away.Away()
+
+    def refused(error: Exception) -> logging.LogRecord | None:
+        record = logging.LogRecord(
+            "huey", logging.ERROR, "", 1, "Error reading from queue", (), (type(error), error, None)
+        )
+        return record if away.filter(record) else None
+
+    told = []
+    for _ in range(200):
+        if record := refused(ConnectionError("Connection refused.")):
+            told.append((now, record.getMessage(), record.exc_info))
+        now += 0.5
+    assert [at - 1000 for at, _, _ in told] == [0, 5, 15, 35, 75]
+    assert told[0][1:] == (
+        "the queue cannot be reached, and is asked on; told again after 5 s: Connection refused.",
+        None,
+    )
+    # Whatever else goes wrong keeps its traceback; and after a while in peace it begins anew.
+    other = refused(ValueError("another"))
+    assert other is not None
+    assert other.exc_info is not None
+    now += 31
+    assert refused(ConnectionError("again")) is not None
