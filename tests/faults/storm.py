@@ -167,6 +167,13 @@ class Storm:
                 time.sleep(self.chance.uniform(0, 2))
                 services[victim].start()
             self.done[f"{victim} killed"] += 1
+            self.start_what_has_ended()
+
+    def start_what_has_ended(self) -> None:
+        """As systemd would: a worker that begins while the database is away ends with 1."""
+        if not self.server.runs("worker"):
+            self.server.start_brisk_worker()
+            self.done["worker began in vain"] += 1
 
 
 def settle(storm: Storm, seconds: float = 240) -> None:
@@ -178,10 +185,12 @@ def settle(storm: Storm, seconds: float = 240) -> None:
             continue
         while (state := tus.state(told.where, 1)["state"]) not in ("sealed", "duplicate"):
             assert time.monotonic() < until, f"{told.where} is still {state}"
+            storm.start_what_has_ended()
             time.sleep(0.2)
     supervisor = Tus(storm.server, storm.server.tokens["supervisor"])
     while supervisor.ask("GET", "/readyz").status != 200:
         assert time.monotonic() < until, "not ready again"
+        storm.start_what_has_ended()
         time.sleep(0.2)
 
 
