@@ -31,7 +31,7 @@ from evidence.custody.tiles import TileReader, grow, reaches_beyond
 from evidence.errors import LogForked
 from evidence.people.actor import SYSTEM
 from evidence.sqlite import begin_write
-from evidence.storage.port import TileStore
+from evidence.storage.port import ListedTileStore
 
 BATCH = 4096
 LEASE = dt.timedelta(seconds=10)
@@ -47,7 +47,7 @@ class Sequencer:
     def __init__(
         self,
         sessions: Callable[[], Session],
-        tiles: TileStore,
+        tiles: ListedTileStore,
         signer: Signer,
         holder: str,
         lost: str = "",

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from evidence.custody import merkle
 from evidence.errors import LogForked, NotFound
-from evidence.storage.port import TileStore
+from evidence.storage.port import ListedTileStore, TileStore
 
 WIDTH = 256
 HASH_BYTES = 32
@@ -158,14 +158,14 @@ class _Grown:
         return self.added.get(path) or self._below.tile(path)
 
 
-def reaches_beyond(tiles: TileStore, size: int) -> bool:
+def reaches_beyond(tiles: ListedTileStore, size: int) -> bool:
     """Whether a tile stands there of a tree that has more than `size` leaves.
 
     However such a tree grew, a batch of it left a wider tile where leaf `size` has its place.
     """
     index, width = divmod(size, WIDTH)
-    wider = range(width + 1, WIDTH + 1)
-    return any(tiles.tile(tile_path(0, index, w)) is not None for w in wider)
+    wider = {tile_path(0, index, w) for w in range(width + 1, WIDTH + 1)}
+    return any(path in wider for path in tiles.tiles(tile_path(0, index, WIDTH)))
 
 
 def grow(tiles: TileStore, old: int, entries: Sequence[bytes]) -> tuple[dict[str, bytes], bytes]:

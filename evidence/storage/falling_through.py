@@ -147,8 +147,8 @@ class FallingThrough:
         found = self._new.tile(path)
         return self._old.tile(path) if found is None else found
 
-    def tiles(self) -> Iterator[str]:
-        return _each_once(self._new.tiles(), self._old.tiles())
+    def tiles(self, below: str = "") -> Iterator[str]:
+        return _each_once(self._new.tiles(below), self._old.tiles(below))
 
     def room(self) -> Room | None:
         return self._new.room()

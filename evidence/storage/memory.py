@@ -276,8 +276,8 @@ class MemoryStore:
     def tile(self, path: str) -> bytes | None:
         return self._tiles.get(names.tile(path))
 
-    def tiles(self) -> Iterator[str]:
-        return iter(list(self._tiles))
+    def tiles(self, below: str = "") -> Iterator[str]:
+        return iter([path for path in self._tiles if path.startswith(below)])
 
     def room(self) -> None:
         return None

@@ -203,11 +203,15 @@ class TileStore(Protocol):
         """None where there is no such tile."""
 
 
-class Store(StagingArea, OriginalStore, DerivativeStore, TileStore, Protocol):
-    """What the server needs, in one place."""
+class ListedTileStore(TileStore, Protocol):
+    """One that can say what it has."""
 
-    def tiles(self) -> Iterator[str]:
-        """The path of every tile and bundle."""
+    def tiles(self, below: str = "") -> Iterator[str]:
+        """The path of every tile and bundle that begins with `below`."""
+
+
+class Store(StagingArea, OriginalStore, DerivativeStore, ListedTileStore, Protocol):
+    """What the server needs, in one place."""
 
     def room(self) -> Room | None:
         """Of the file system that originals lie on; None where the store has no such limit."""

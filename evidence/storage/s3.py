@@ -214,8 +214,9 @@ class S3Store(S3Staging):
         kept = self.bucket.get(f"log/{names.tile(path)}")
         return kept.content if kept else None
 
-    def tiles(self) -> Iterator[str]:
-        yield from filter(names.is_tile, self.bucket.names("log/"))
+    def tiles(self, below: str = "") -> Iterator[str]:
+        found = (below + rest for rest in self.bucket.names(f"log/{below}"))
+        yield from filter(names.is_tile, found)
 
     def room(self) -> None:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,10 +51,11 @@ class SmallFiles:
             except FileNotFoundError:
                 return None
 
-    def tiles(self) -> Iterator[str]:
+    def tiles(self, below: str = "") -> Iterator[str]:
         top = self.root / "log"
-        for folder, _, files in os.walk(top):
-            for name in files:
-                path = (Path(folder) / name).relative_to(top).as_posix()
-                if names.is_tile(path):
-                    yield path
+        folder, _, start = below.rpartition("/")
+        for begun in (top / folder).glob(f"{start}*"):
+            for path in [begun] if begun.is_file() else begun.rglob("*"):
+                name = path.relative_to(top).as_posix()
+                if names.is_tile(name):
+                    yield name

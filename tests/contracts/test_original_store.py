@@ -150,13 +150,15 @@ def test_everything_that_is_kept_can_be_listed(store: Store) -> None:
     for exhibit_id in exhibits:
         store.quarantine(staged(store, b"doubtful"), exhibit_id)
     posters = {store.put_derivative(b"poster"), store.put_derivative(b"another")}
-    tiles = {"tile/0/000", "tile/0/x001/234.p/7", "tile/entries/000.p/1"}
+    tiles = {"tile/0/000", "tile/0/000.p/9", "tile/0/x001/234.p/7", "tile/entries/000.p/1"}
     for path in tiles:
         store.put_tile(path, path.encode())
     assert sorted(store.originals()) == sorted(digests)
     assert sorted(store.quarantined()) == sorted(exhibits)
     assert sorted(store.derivatives()) == sorted(posters)
     assert sorted(store.tiles()) == sorted(tiles)
+    for begun in ("tile/0/", "tile/entries/000", "tile/0/x001/234", "tile/7/001"):
+        assert sorted(store.tiles(begun)) == sorted(t for t in tiles if t.startswith(begun))
 
 
 def test_what_was_set_aside_is_in_quarantine_alone(store: Store) -> None:
