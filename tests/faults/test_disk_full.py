@@ -17,9 +17,11 @@ from evidence.storage.filesystem import STEP_BYTES
 from tests.api.tus import UPLOADS, Answer, Tus, metadata
 from tests.bureau import Bureau
 from tests.contracts.stores import sha256
+from tests.faults.reckoning import audited, losses, settle
 from tests.faults.small_disk import MIB, SmallDisk, small_disk
-from tests.faults.storm import Storm, Told, audited, losses, settle
+from tests.faults.storm import Storm
 from tests.faults.test_kill import until
+from tests.faults.told import Told
 from tests.live import LiveServer
 
 __all__ = ["small_disk"]
@@ -32,7 +34,7 @@ class People:
 
     def __init__(self, server: LiveServer) -> None:
         self.server, self.tus = server, Tus(server)
-        self.storm = Storm(server, random.Random(20230915))
+        self.storm = Storm(server, server.url, random.Random(20230915))
 
     def begin(self, size: int, brought: int = 0, *, deferred: bool = False) -> Told:
         """A recording of `size` bytes, of which so many have come; its length said later."""
