@@ -170,6 +170,7 @@ def test_a_queue_that_cannot_be_reached(bureau: Bureau) -> None:
     url = f"redis://127.0.0.1:{free_port()}/0"
     app = create_app({**bureau.environ, "ZHENGLIAN_QUEUE_URL": url}, TESTING=True)
     client, as_role = app.test_client(), Clients(app, bureau)
+    sequence(app)
     assert standing(client) == {"queue"}
     assert "zhenglian_jobs_queued NaN" in client.get("/metrics").text
     for who in WHO_SEE:
