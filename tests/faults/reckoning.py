@@ -81,7 +81,7 @@ def _unexplained(session: Session, storm: Storm) -> list[str]:
     deep, slack = dt.timedelta(seconds=60), dt.timedelta(seconds=NOTICED_SECONDS)
     rows = session.execute(
         select(CustodyEvent.at, CustodyEvent.kind, CustodyEvent.canonical).order_by(
-            CustodyEvent.leaf_index
+            CustodyEvent.position
         )
     ).all()
     spans = [
