@@ -1,6 +1,8 @@
 """The first accounts, and what scripts/run prints: `python -m server.first_start --url U [--demo]`.
 
-Secrets that a person must read once are kept in 0600 files in the data folder.
+With --wait SECONDS a database that is away is asked again for so long: after a power cut this
+machine may be up before the database's. Secrets that a person must read once are kept in 0600
+files in the data folder.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ import os
 import secrets
 import shlex
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import select
@@ -25,6 +29,7 @@ from server.unit_of_work import unit_of_work
 
 ADMINISTRATOR = "administrator"
 _MARKER = "demo"
+_AGAIN_SECONDS = 2
 _DOCK = Path(__file__).resolve().parent.parent / "scripts" / "dock"
 
 
@@ -100,18 +105,37 @@ def _shown(path: Path) -> str:
     return shlex.quote(f"./{below}" if path == _DOCK else below)
 
 
+def _begun(url: str, demo: bool) -> str:
+    starting.require(config.read())
+    migrate.to_present()
+    with create_app().app_context():
+        return demonstration(url) if demo else empty(url)
+
+
+def _once_it_is_there(begin: Callable[[], str], seconds: float) -> str:
+    """What `begin` says; where the database is away, it begins anew until `seconds` are over."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            with starting.refused_in_words():
+                return begin()
+        except starting.Away as error:
+            if time.monotonic() >= until:
+                raise
+            print(f"{error} Trying again.", file=sys.stderr, flush=True)  # noqa: T201
+            time.sleep(_AGAIN_SECONDS)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", required=True)
     parser.add_argument("--demo", action="store_true")
+    parser.add_argument("--wait", type=float, default=0, metavar="SECONDS")
     chosen = parser.parse_args()
     os.umask(config.UMASK)
     try:
         with starting.told():
-            starting.require(config.read())
-            migrate.to_present()
-            with create_app().app_context():
-                words = demonstration(chosen.url) if chosen.demo else empty(chosen.url)
+            words = _once_it_is_there(lambda: _begun(chosen.url, chosen.demo), chosen.wait)
     except InvalidInput as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2

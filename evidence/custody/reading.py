@@ -29,7 +29,8 @@ State = Literal["sequenced", "pending", "altered"]
 
 # Rows to be read once: as entities of a session they would take half as long again.
 _COLUMNS = tuple(CustodyEvent.__table__.columns)
-_AT_ONCE = 8
+# Of the newest events, so many at first, and twice as many each time that more are asked for.
+_AT_FIRST = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,17 +84,18 @@ def events_of(session: Session, subject_ids: Iterable[UUID]) -> list[RecordedEve
 
 def newest_of(session: Session, subject_id: UUID, before: int) -> Iterator[RecordedEvent]:
     """Its events below the position `before`, the newest first, read as they are asked for."""
+    count = _AT_FIRST
     while True:
         rows = session.execute(
             select(*_COLUMNS)
             .where(CustodyEvent.subject_id == subject_id, CustodyEvent.position < before)
             .order_by(CustodyEvent.position.desc())
-            .limit(_AT_ONCE)
+            .limit(count)
         ).all()
         yield from map(_recorded, rows)
-        if len(rows) < _AT_ONCE:
+        if len(rows) < count:
             return
-        before = rows[-1].position
+        before, count = rows[-1].position, 2 * count
 
 
 def _recorded(row: CustodyEvent | Row[Any]) -> RecordedEvent:

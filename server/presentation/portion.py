@@ -1,4 +1,7 @@
-"""A long custody in portions: each in the order of the log, the newest shown first."""
+"""A long custody in portions: each in the order of the log, the newest shown first.
+
+The newest is always full, and the oldest has what remains.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from flask import request
 
 from evidence.exhibits.timeline import Entry
 
-SIZE = 200
+SIZE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +31,8 @@ def portion(entries: Sequence[Entry]) -> Portion:
     last = max(1, -(-len(entries) // SIZE))
     asked = request.args.get("events", last, type=int)
     number = min(max(1, asked), last)
-    begin = (number - 1) * SIZE
-    shown = entries[begin : begin + SIZE]
+    until = len(entries) - (last - number) * SIZE
+    begin = max(0, until - SIZE)
     return Portion(
-        entries=shown, number=number, last=last, first=begin + 1, until=begin + len(shown)
+        entries=entries[begin:until], number=number, last=last, first=begin + 1, until=until
     )

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 from evidence.clock import SHANGHAI
 from evidence.exhibits.timeline import Entry
-from evidence.people.actor import SYSTEM
 
 LEFT, TOP, LANE = 128, 34, 36
 STEP, WIDEST_STEP, FILLS = 26, 72, 1090
-MOST = 160
+MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,3 @@ def _apart(days: list[tuple[int, str]]) -> list[tuple[int, str]]:
         if not kept or x - kept[-1][0] >= 2 * STEP:
             kept.append((x, day))
     return kept
-
-
-def is_automatic(entry: Entry) -> bool:
-    return entry.event.actor_id == SYSTEM.id

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import boto3
@@ -18,6 +20,7 @@ from server.extensions import db
 from tests import s3_service
 from tests.api.test_own_log import STARTS, begin
 from tests.bureau import Bureau
+from tests.live import ROOT
 from tests.ports import free_port
 
 # Nothing listens at the first port of all.
@@ -109,6 +112,28 @@ def test_what_postgresql_refuses_is_told_in_its_words(
 def test_an_account_that_may_make_no_tables_is_told_so(guarded: str, bureau: Bureau) -> None:
     code, said = begin(bureau, "first start", {"ZHENGLIAN_DATABASE_URL": guarded})
     assert (code, "permission denied for schema public" in said) == (2, True), said
+
+
+@pytest.mark.grown_up
+def test_a_first_start_waits_for_a_database_that_is_not_up_yet(bureau: Bureau) -> None:
+    cluster = Cluster(fsync="off")
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-m", *STARTS["first start"], "--wait", "60"],
+            cwd=ROOT,
+            env={**os.environ, **bureau.environ, "ZHENGLIAN_DATABASE_URL": cluster.url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr
+            assert re.search("Connection refused.*Trying again", process.stderr.readline())
+            assert process.poll() is None
+            cluster.start()
+            words, said = process.communicate(timeout=60)
+        assert (process.returncode, "password" in words) == (0, True), said
+    finally:
+        cluster.remove()
 
 
 # ── S3 ───────────────────────────────────────────────────────────────────────────────────

@@ -30,4 +30,4 @@ def test_without_a_portion_that_exists_it_is_the_newest_or_the_nearest(
 ) -> None:
     part = shown(2 * SIZE + 5, query)
     assert part.number == number
-    assert (part.first, part.until) == {1: (1, SIZE), 3: (2 * SIZE + 1, 2 * SIZE + 5)}[number]
+    assert (part.first, part.until) == {1: (1, 5), 3: (SIZE + 6, 2 * SIZE + 5)}[number]
