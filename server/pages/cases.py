@@ -39,6 +39,8 @@ blp = Blueprint("cases", __name__, url_prefix="/cases")
 blp.before_request(require_login)
 
 PAGE = 30
+# Exhibits shown with their pictures on the page of a case; all of them are held against the log.
+MOST = 60
 
 
 @blp.get("")
@@ -113,6 +115,7 @@ def one(case_id: UUID) -> str:
         "cases/one.html",
         case=case,
         exhibits=exhibits,
+        most=MOST,
         agree=digests_agree(exhibits),
         entries=entries,
         picture=picture,

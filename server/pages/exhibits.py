@@ -95,6 +95,7 @@ def _list(
         counted=counted,
         units=_named(Unit, counted.units),
         recorders=_named(Recorder, counted.recorders),
+        case=_case_of(filters.case_id),
         may_link=access.allows(actor, Act.EXHIBIT_LINK),
         may_play=access.allows(actor, Act.EXHIBIT_PLAY),
         chosen=chosen,
@@ -102,6 +103,16 @@ def _list(
         note=note,
         error=error,
     )
+
+
+def _case_of(case_id: UUID | None) -> Case | None:
+    """The case that the list is narrowed to, where it is within one's reach."""
+    if case_id is None:
+        return None
+    try:
+        return cases.find(db.session(), case_id, current_actor())
+    except NotFound:
+        return None
 
 
 def _named(table: Any, counts: Any) -> list[tuple[UUID, str, int]]:

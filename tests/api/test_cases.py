@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from server.pages import cases as pages
 from tests.api.office import CASE, Office
 
 FILING = {"number": CASE, "party": "王记食品店", "sector": "food", "filed_on": "2023-09-15"}
@@ -163,3 +164,26 @@ def test_a_party_that_cannot_be_kept_is_refused(office: Office, party: object) -
 def test_an_unknown_member_is_refused(office: Office) -> None:
     answer = office.client("handler").post("/api/v1/cases", json={**FILING, "role": "leader"})
     assert answer.status_code == 422
+
+
+def test_a_page_with_many_exhibits_shows_the_first_and_leads_to_the_list_of_all(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, handler = "衡东市监罚字〔2023〕12号", office.client("handler")
+    case = office.file_case(number)
+    for _ in range(3):
+        to = {"case_number": number}
+        answer = handler.post(f"/api/v1/exhibits/{office.exhibit()}/links", json=to)
+        assert answer.status_code == 201, answer.text
+    office.exhibit()
+    there = f"/exhibits?case={case['id']}"
+    assert there not in handler.get(f"/cases/{case['id']}").text
+    monkeypatch.setattr(pages, "MOST", 2)
+    page = handler.get(f"/cases/{case['id']}").text
+    assert page.count('class="card poster-card"') == 2
+    assert f'href="{there}"' in page
+    listed = handler.get(there).text
+    assert listed.count('name="exhibit"') == 3
+    # It says to which case it is narrowed, but to nobody who may not know of the case.
+    assert number in listed
+    assert number not in office.client("other_handler").get(there).text
