@@ -31,5 +31,7 @@ def take_turn(session: Session, *subjects: UUID) -> None:
         session.info[_TAKEN] = (transaction, taken)
     for subject in sorted(set(subjects) - taken):
         # 64 of the 128 bits: two subjects that share them wait for each other, no more.
-        session.execute(_LOCK, {"key": int.from_bytes(subject.bytes[:8], "big", signed=True)})
+        key = int.from_bytes(subject.bytes[:8], "big", signed=True)
+        # Not by the session, which would first write what it has: many events are one statement.
+        session.connection().execute(_LOCK, {"key": key})
         taken.add(subject)

@@ -9,24 +9,18 @@ from evidence.cases.models import Case
 from evidence.cases.reach import reach_of
 from evidence.custody.append import append
 from evidence.custody.kinds import Kind
-from evidence.exhibits.models import Exhibit, ExhibitLink
+from evidence.exhibits.models import ExhibitLink
 from evidence.exhibits.timeline import Entry, timeline
 from evidence.people import access
 from evidence.people.access import Act
 from evidence.people.actor import Actor
 
 
-def exhibits_of(session: Session, case: Case) -> list[Exhibit]:
-    """Every exhibit ever linked, also those taken off again, in the order of receipt."""
-    linked = select(ExhibitLink.exhibit_id).where(ExhibitLink.case_id == case.id)
-    query = select(Exhibit).where(Exhibit.id.in_(linked)).order_by(Exhibit.position)
-    return list(session.scalars(query))
-
-
 def case_timeline(session: Session, case: Case, by: Actor) -> list[Entry]:
     """All those events in the order of the log. Raises AccessDenied."""
     access.require(by, Act.CUSTODY_VIEW, reach_of(case))
-    return timeline(session, [case.id, *(e.id for e in exhibits_of(session, case))])
+    linked = select(ExhibitLink.exhibit_id).where(ExhibitLink.case_id == case.id).distinct()
+    return timeline(session, [case.id, *session.scalars(linked)])
 
 
 def record_view(session: Session, case: Case, by: Actor) -> None:

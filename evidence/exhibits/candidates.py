@@ -31,6 +31,8 @@ from evidence.people.actor import Actor
 
 # Fewer rows than this are read and checked one by one sooner than an index of words is merged.
 _FEW = 3000
+# So many of a unit's are read and checked before an index that knows no order is asked.
+_NEWEST = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,10 +111,17 @@ def _queries(
         yield [_linked(ExhibitLink.inspection_id == f.inspection_id).where(visible, *in_links)]
     elif label:
         yield [_sorted(text_search.labelled(label)).where(visible, *checks)]
+    elif reached is not None and _few_within(session, reached, actor):
+        yield from _reached(actor, reached, everything, in_links)
     elif f.recorder_id:
         yield [_along(Exhibit.recorder_id == f.recorder_id).where(visible, *everything)]
     elif f.officer_id:
         yield [_along(Exhibit.officer_id == f.officer_id).where(visible, *everything)]
+    elif f.flag and not words(f.text) and f.unit_id and not _few_in(session, units):
+        of_unit, bounds = Exhibit.unit_id == f.unit_id, partial(_bounds, f, before)
+        by_index = text_search.indexed(session, "", f.flag, bounds)
+        walked = _newest_along(of_unit, *bounds(Exhibit.position))
+        yield [query.where(visible, *everything) for query in (walked, *by_index)]
     elif _in_words(f) and not _few_in(session, units):
         bounds = partial(_bounds, f, before)
         by_index = text_search.indexed(session, f.text, f.flag, bounds)
@@ -122,17 +131,37 @@ def _queries(
     elif rare := _rare(session, f):
         yield [_sorted(*rare).where(visible, *everything)]
     elif reached is not None:
-        for unit_id in reached:
-            yield [_along(Exhibit.unit_id == unit_id).where(*everything)]
-            yield [_linked(ExhibitLink.unit_id == unit_id).where(*in_links)]
-        yield [_linked(ExhibitLink.sent_to_id == actor.id).where(*in_links)]
+        yield from _reached(actor, reached, everything, in_links)
     else:
         yield [_along().where(*everything)]
+
+
+def _reached(
+    actor: Actor,
+    units: frozenset[UUID],
+    everything: Sequence[ColumnElement[bool]],
+    in_links: Sequence[ColumnElement[bool]],
+) -> Iterator[Sequence[Select[int]]]:
+    """All that one reaches, unit by unit: its own, and what is linked to something of it."""
+    for unit_id in units:
+        yield [_along(Exhibit.unit_id == unit_id).where(*everything)]
+        yield [_linked(ExhibitLink.unit_id == unit_id).where(*in_links)]
+    yield [_linked(ExhibitLink.sent_to_id == actor.id).where(*in_links)]
 
 
 def _along(*driving: ColumnElement[bool]) -> Select[int]:
     """Read along the index of the driving column, which goes on with `position`."""
     return select(Exhibit.position).where(*driving).order_by(Exhibit.position.desc())
+
+
+def _newest_along(*driving: ColumnElement[bool]) -> Select[int]:
+    """The same, of the newest rows alone: what is not among them is for another query."""
+    newest = _along(*driving).limit(_NEWEST).subquery()
+    return (
+        select(Exhibit.position)
+        .join_from(newest, Exhibit, Exhibit.position == newest.c.position)
+        .order_by(newest.c.position.desc())
+    )
 
 
 def _sorted(*driving: ColumnElement[bool]) -> Select[int]:
@@ -204,6 +233,16 @@ def _in_words(f: Filters) -> list[ColumnElement[bool]]:
     return found
 
 
+def _few_within(session: Session, units: frozenset[UUID], actor: Actor) -> bool:
+    """Whether one reaches so little that all of it is read sooner than what others have, too."""
+    is_open = ExhibitLink.unlinked_at.is_(None)
+    return (
+        _few(session, Exhibit.unit_id.in_(units))
+        and _few(session, and_(is_open, ExhibitLink.unit_id.in_(units)), ExhibitLink)
+        and _few(session, and_(is_open, ExhibitLink.sent_to_id == actor.id), ExhibitLink)
+    )
+
+
 def _few_in(session: Session, units: frozenset[UUID] | None) -> bool:
     """Whether these units have so few exhibits that reading all of them is the quickest."""
     return units is not None and _few(session, Exhibit.unit_id.in_(units))
@@ -221,6 +260,8 @@ def _rare(session: Session, f: Filters) -> list[ColumnElement[bool]]:
     return next(([condition] for condition in found if _few(session, condition)), [])
 
 
-def _few(session: Session, condition: ColumnElement[bool]) -> bool:
-    some = select(1).select_from(Exhibit).where(condition).limit(_FEW + 1).subquery()
+def _few(
+    session: Session, condition: ColumnElement[bool], of: type[Exhibit | ExhibitLink] = Exhibit
+) -> bool:
+    some = select(1).select_from(of).where(condition).limit(_FEW + 1).subquery()
     return (session.scalar(select(func.count()).select_from(some)) or 0) <= _FEW

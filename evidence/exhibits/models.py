@@ -169,6 +169,8 @@ class ExhibitLink(Base):
             )
             for column in ("case", "inspection", "unit", "sent_to")
         ),
+        # Every exhibit that a case ever had, also those that were taken off it.
+        Index("ix_exhibit_links_case", "case_id", "exhibit_id"),
         Index(
             "uq_exhibit_links_open_case",
             "exhibit_id",

@@ -152,12 +152,13 @@ def _some_filters(bureau: Bureau) -> st.SearchStrategy[Filters]:
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
-@pytest.mark.parametrize("few", [0, 3000])
+@pytest.mark.parametrize(("few", "newest"), [(0, 5000), (0, 7), (3000, 5000)])
 def test_any_filters_give_what_reading_every_row_gives(
-    filled: Filled, monkeypatch: pytest.MonkeyPatch, few: int, data: st.DataObject
+    filled: Filled, monkeypatch: pytest.MonkeyPatch, few: int, newest: int, data: st.DataObject
 ) -> None:
     engine, bureau = filled
     monkeypatch.setattr(candidates, "_FEW", few)
+    monkeypatch.setattr(candidates, "_NEWEST", newest)
     # Mostly one or two filters at a time, or nearly nothing would ever match.
     wanted = data.draw(_some_filters(bureau))
     kept = data.draw(st.sets(st.sampled_from(list(Filters.__dataclass_fields__)), max_size=2))
