@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from evidence.sm3 import SM3, new_sm3
 from evidence.storage.falling_through import FallingThrough
 from evidence.storage.filesystem import FilesystemStore
 from evidence.storage.memory import MemoryStore
@@ -45,3 +46,12 @@ def cut(content: bytes, length: int) -> Iterator[bytes]:
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def sm3(content: bytes) -> str | None:
+    """None where this system has none."""
+    if not SM3:
+        return None
+    digest = new_sm3()
+    digest.update(content)
+    return digest.digest().hex()

@@ -22,12 +22,11 @@ from evidence.errors import (
     StorageUnavailable,
     UploadLeased,
 )
-from evidence.sm3 import SM3, new_sm3
 from evidence.storage import behind, filesystem, staging
 from evidence.storage.filesystem import FilesystemStore
 from evidence.storage.journal import RECORD_BYTES
 from evidence.storage.port import StagingWriter
-from tests.contracts.stores import cut, sha256, staged
+from tests.contracts.stores import cut, sha256, sm3, staged
 
 ROOT = Path(__file__).resolve().parents[2]
 Usage = namedtuple("Usage", "total used free")
@@ -159,15 +158,6 @@ def test_bytes_that_no_record_names_are_written_over(store: FilesystemStore) -> 
     assert b"".join(store.read(sha256(b"good end"))) == b"good end"
 
 
-def _sm3(content: bytes) -> str | None:
-    """None where this system has none."""
-    if not SM3:
-        return None
-    digest = new_sm3()
-    digest.update(content)
-    return digest.digest().hex()
-
-
 @pytest.mark.parametrize("fresh", [False, True], ids=["behind the writer", "read back later"])
 def test_a_byte_that_rots_in_storage_is_found_to_the_segment(
     store: FilesystemStore, monkeypatch: pytest.MonkeyPatch, fresh: bool
@@ -198,7 +188,7 @@ def test_a_byte_that_rots_in_storage_is_found_to_the_segment(
     assert read_back.differing in ((1,), [1])
     # Of what came back, not of what was received.
     assert read_back.sha256.hex == sha256(rotten)
-    assert (read_back.sm3.hex if read_back.sm3 else None) == _sm3(rotten)
+    assert (read_back.sm3.hex if read_back.sm3 else None) == sm3(rotten)
 
 
 def test_the_last_byte_leaves_hardly_anything_to_read(store: FilesystemStore) -> None:
