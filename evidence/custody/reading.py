@@ -11,10 +11,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Integer, Row, Uuid, and_, column, func, select, values
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from evidence.custody import merkle
@@ -29,16 +29,8 @@ State = Literal["sequenced", "pending", "altered"]
 
 # Rows to be read once: as entities of a session they would take half as long again.
 _COLUMNS = tuple(CustodyEvent.__table__.columns)
-# Of one statement, which may not have more than some 30,000 parameters.
-_AT_ONCE = 5000
-
-
-class Since(NamedTuple):
-    """A subject's events below a position, back to a time."""
-
-    subject_id: UUID
-    below: int
-    at: dt.datetime
+# Of the newest events, so many at first, and twice as many each time that more are asked for.
+_AT_FIRST = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,57 +82,20 @@ def events_of(session: Session, subject_ids: Iterable[UUID]) -> list[RecordedEve
     return [_recorded(row) for row in rows]
 
 
-def newest_since(
-    session: Session, asked: Iterable[Since], kinds: Iterable[str]
-) -> dict[Since, list[RecordedEvent]]:
-    """The newest events of these `kinds`, for each that is asked, the newest first.
-
-    Down to one whose row is not later than the time asked for; all of them where there is none.
-    """
-    found: dict[Since, list[RecordedEvent]] = {each: [] for each in asked}
-    each_once, among = list(found), CustodyEvent.kind.in_(list(kinds))
-    for first in range(0, len(each_once), _AT_ONCE):
-        chunk = each_once[first : first + _AT_ONCE]
-        wanted = (
-            values(
-                column("place", Integer),
-                column("subject_id", Uuid),
-                column("below", BigInteger),
-                column("at", CustodyEvent.at.type),
-                name="wanted",
-            )
-            .data([(first + n, *each) for n, each in enumerate(chunk)])
-            .cte("wanted")
-        )
-        until = (
-            select(CustodyEvent.position)
-            .where(
-                CustodyEvent.subject_id == wanted.c.subject_id,
-                CustodyEvent.position < wanted.c.below,
-                CustodyEvent.at <= wanted.c.at,
-                among,
-            )
-            .order_by(CustodyEvent.position.desc())
-            .limit(1)
-            .correlate(wanted)
-            .scalar_subquery()
-        )
-        bounded = select(wanted, func.coalesce(until, 0).label("until")).cte("bounded")
+def newest_of(session: Session, subject_id: UUID, before: int) -> Iterator[RecordedEvent]:
+    """Its events below the position `before`, the newest first, read as they are asked for."""
+    count = _AT_FIRST
+    while True:
         rows = session.execute(
-            select(bounded.c.place, *_COLUMNS)
-            .join(
-                bounded,
-                and_(
-                    CustodyEvent.subject_id == bounded.c.subject_id,
-                    CustodyEvent.position.between(bounded.c.until, bounded.c.below - 1),
-                ),
-            )
-            .where(among)
+            select(*_COLUMNS)
+            .where(CustodyEvent.subject_id == subject_id, CustodyEvent.position < before)
             .order_by(CustodyEvent.position.desc())
-        )
-        for row in rows:
-            found[each_once[row.place]].append(_recorded(row))
-    return found
+            .limit(count)
+        ).all()
+        yield from map(_recorded, rows)
+        if len(rows) < count:
+            return
+        before, count = rows[-1].position, 2 * count
 
 
 def _recorded(row: CustodyEvent | Row[Any]) -> RecordedEvent:

@@ -2,8 +2,7 @@
 
 Lists, filters and pages show rows, and whoever holds the database can change a row; the events
 are under the signed log. Trusts the events given for what they say: whether they are those that
-were signed is for evidence.custody.reading and the proof. Pure, but for `look_into`
-and `look_into_all`.
+were signed is for evidence.custody.reading and the proof. Pure, but for `look_into`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from evidence.custody.append import timestamp
 from evidence.custody.kinds import Kind
-from evidence.custody.reading import RecordedEvent, Since, newest_since
+from evidence.custody.reading import RecordedEvent, newest_of
 from evidence.errors import InvalidInput, StorageError, StorageUnavailable
 from evidence.exhibits.flags import Flag
 from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState, Fixity, MediaState
@@ -84,57 +83,23 @@ def look_into(
 
     Of the original, only that it is there, and its length: its bytes are for the proof.
     """
-    (found,) = look_into_all(session, store, [(exhibit, events)])
-    return found
+    ledger = _deciding(session, events)
+    return [*contradictions(exhibit, events, ledger), *_stored(store, events)]
 
 
-def look_into_all(
-    session: Session,
-    store: OriginalStore,
-    histories: Sequence[tuple[Exhibit, Sequence[RecordedEvent]]],
-) -> list[list[Contradiction]]:
-    """The same of many, each with its own events, and their ledgers read together."""
-    ledgers = _deciding(session, [events for _, events in histories])
-    return [
-        [*contradictions(exhibit, events, ledger), *_stored(store, events)]
-        for (exhibit, events), ledger in zip(histories, ledgers, strict=True)
-    ]
-
-
-def _deciding(
-    session: Session, histories: Sequence[Sequence[RecordedEvent]]
-) -> list[list[RecordedEvent]]:
-    """Of each recorder's events, the one that says who wore it: what is older changes nothing.
+def _deciding(session: Session, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
+    """Of its recorder's events, the one that says who wore it: what is older changes nothing.
 
     A recorder's ledger is years long, and every exhibit is held against it.
     """
-    found: list[list[RecordedEvent]] = [[] for _ in histories]
-    asked = {place: since for place, events in enumerate(histories) if (since := _since(events))}
-    while asked:
-        read = newest_since(session, set(asked.values()), _HAND_OVERS)
-        still = {}
-        for place, since in asked.items():
-            at = timestamp(since.at)
-            known = (e for e in read[since] if str(e.details.get("at")) <= at)
-            if decides := next(known, None):
-                found[place] = [decides]
-            elif read[since]:
-                # The row of the oldest had an earlier time than its event says.
-                still[place] = since._replace(below=read[since][-1].position)
-        asked = still
-    return found
-
-
-def _since(events: Sequence[RecordedEvent]) -> Since | None:
-    """What decides who wore the recorder: its events before the acquisition, from that time on."""
     acquired, recorder = _only(events, Kind.EXHIBIT_ACQUIRED), _recorder(events)
     at = acquired.details.get("recorded_at") if acquired else None
     if acquired is None or recorder is None or not isinstance(at, str):
-        return None
-    try:
-        return Since(recorder, acquired.position, dt.datetime.fromisoformat(at).astimezone(dt.UTC))
-    except (ValueError, OverflowError):
-        return None
+        return []
+    for event in newest_of(session, recorder, acquired.position):
+        if event.kind in _HAND_OVERS and str(event.details.get("at")) <= at:
+            return [event]
+    return []
 
 
 def _stored(store: OriginalStore, events: Sequence[RecordedEvent]) -> Iterator[Contradiction]:
