@@ -119,9 +119,9 @@ def _queries(
         yield [_along(Exhibit.officer_id == f.officer_id).where(visible, *everything)]
     elif f.flag and not words(f.text) and f.unit_id and not _few_in(session, units):
         of_unit, bounds = Exhibit.unit_id == f.unit_id, partial(_bounds, f, before)
-        by_index = text_search.indexed(session, "", f.flag, bounds)
         walked = _newest_along(of_unit, *bounds(Exhibit.position))
-        yield [query.where(visible, *everything) for query in (walked, *by_index)]
+        by_index = text_search.indexed(session, "", f.flag, bounds)[-1]
+        yield [query.where(visible, *everything) for query in (walked, by_index)]
     elif _in_words(f) and not _few_in(session, units):
         bounds = partial(_bounds, f, before)
         by_index = text_search.indexed(session, f.text, f.flag, bounds)
