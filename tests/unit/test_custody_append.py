@@ -188,7 +188,9 @@ def test_the_database_itself_refuses_to_change_or_lose_an_event(
 
 def test_positions_are_in_the_order_of_the_acts(session: Session) -> None:
     begin_write(session)
-    events = [append(session, Kind.CASE_VIEWED, CASE, HANDLER, number=str(n)) for n in range(100)]
+    # Of one subject in turn with others: each other's turn is taken in between.
+    subjects = [uuid4() if n % 3 else CASE for n in range(100)]
+    events = [append(session, Kind.CASE_VIEWED, each, HANDLER, number="1") for each in subjects]
     session.commit()
     positions = [event.position for event in events]
     assert positions == sorted(positions)
