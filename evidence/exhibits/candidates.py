@@ -81,8 +81,8 @@ def newest(
 ) -> list[int]:
     """The positions of the newest `count` matches, below `before`, greatest first."""
     found: set[int] = set()
-    for attempts in _queries(session, actor, filters, before):
-        for query in attempts:
+    for alternatives in _queries(session, actor, filters, before):
+        for query in alternatives:
             positions = session.scalars(query.limit(count)).all()
             if len(positions) == count:
                 break
@@ -120,12 +120,12 @@ def _queries(
     elif f.flag and not words(f.text) and f.unit_id and not _few_in(session, units):
         of_unit, bounds = Exhibit.unit_id == f.unit_id, partial(_bounds, f, before)
         walked = _newest_along(of_unit, *bounds(Exhibit.position))
-        by_index = text_search.indexed(session, "", f.flag, bounds)[-1]
-        yield [query.where(visible, *everything) for query in (walked, by_index)]
+        flagged = text_search.indexed(session, "", f.flag, bounds)[-1]
+        yield [each.where(visible, *everything) for each in (walked, flagged)]
     elif _in_words(f) and not _few_in(session, units):
         bounds = partial(_bounds, f, before)
         by_index = text_search.indexed(session, f.text, f.flag, bounds)
-        yield [query.where(visible, *checks) for query in by_index]
+        yield [each.where(visible, *checks) for each in by_index]
     elif f.unit_id and (reached is None or f.unit_id in reached or _few_in(session, units)):
         yield [_along(Exhibit.unit_id == f.unit_id).where(visible, *everything)]
     elif rare := _rare(session, f):
