@@ -14,7 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 _TAKEN = "turns"
-_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+# In the order of the array: rows of a function are read as it gives them.
+_LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
 
 
 def take_turn(session: Session, *subjects: UUID) -> None:
@@ -29,9 +30,10 @@ def take_turn(session: Session, *subjects: UUID) -> None:
     if taken_in is not transaction:
         taken = set()
         session.info[_TAKEN] = (transaction, taken)
-    for subject in sorted(set(subjects) - taken):
-        # 64 of the 128 bits: two subjects that share them wait for each other, no more.
-        key = int.from_bytes(subject.bytes[:8], "big", signed=True)
-        # Not by the session, which would first write what it has: many events are one statement.
-        session.connection().execute(_LOCK, {"key": key})
-        taken.add(subject)
+    if not (wanted := sorted(set(subjects) - taken)):
+        return
+    # 64 of the 128 bits: two subjects that share them wait for each other, no more.
+    keys = [int.from_bytes(subject.bytes[:8], "big", signed=True) for subject in wanted]
+    # Not by the session, which would first write what it has: many events are one statement.
+    session.connection().execute(_LOCK, {"keys": keys})
+    taken.update(wanted)

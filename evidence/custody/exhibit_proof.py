@@ -50,7 +50,7 @@ def prove(
         .where(CustodyEvent.subject_id == exhibit_id, CustodyEvent.subject_type == "exhibit")
         .order_by(CustodyEvent.position)
     ).all()
-    return append(
+    proved = append(
         session,
         Kind.EXHIBIT_PROVED,
         exhibit_id,
@@ -61,6 +61,7 @@ def prove(
         sha256=sha256,
         size=size,
     )
+    return session.scalars(select(CustodyEvent).where(CustodyEvent.id == proved)).one()
 
 
 def signed_at(session: Session, origin: str, event: CustodyEvent) -> int:

@@ -17,7 +17,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from uuid import UUID, uuid5
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from evidence import clock
@@ -270,12 +270,12 @@ def _indices(session: Session) -> int:
 
 def _give_indices(session: Session, size: int) -> int:
     """Give the waiting events the places from `size` on, in position order; how many."""
-    positions = session.scalars(_WAITING.order_by(CustodyEvent.position).limit(BATCH)).all()
-    if positions:
-        session.connection().execute(
-            update(CustodyEvent)
-            .where(CustodyEvent.position == bindparam("which"))
-            .values(leaf_index=bindparam("place")),
-            [{"which": which, "place": size + i} for i, which in enumerate(positions)],
-        )
-    return len(positions)
+    waiting = _WAITING.order_by(CustodyEvent.position).limit(BATCH).subquery()
+    nth = func.row_number().over(order_by=waiting.c.position)
+    places = select(waiting.c.position, (size - 1 + nth).label("place")).subquery()
+    given = session.connection().execute(
+        update(CustodyEvent)
+        .where(CustodyEvent.position == places.c.position)
+        .values(leaf_index=places.c.place)
+    )
+    return given.rowcount

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from evidence import clock
-from evidence.custody.append import append
+from evidence.custody.append import append, append_each
 from evidence.custody.kinds import Kind
 from evidence.errors import (
     AccessDenied,
@@ -68,33 +68,36 @@ def attach(
             str(first),
             refused=[{"exhibit": str(e.id), "label": e.label, "code": w.code} for e, w in refused],
         )
-    return [_attach_one(session, target, exhibit, by, note) for exhibit in exhibits]
+    open_links = _open_links(session, target, exhibits)
+    links = {
+        exhibit.id: open_links.get(exhibit.id) or _link(target, exhibit, by, note)
+        for exhibit in exhibits
+    }
+    made = [link for exhibit_id, link in links.items() if exhibit_id not in open_links]
+    session.add_all(made)
+    session.flush()
+    said: dict[str, Any] = {"to": target.kind, "id": str(target.id), "note": note}
+    if target.number:
+        said["number"] = target.number
+    details = {link.exhibit_id: {**said, "sha256": link.sha256_at_link} for link in made}
+    append_each(session, Kind.EXHIBIT_LINKED, details, by)
+    return [links[exhibit.id] for exhibit in exhibits]
 
 
-def _refusal(exhibit: Exhibit, by: Actor, note: str) -> EvidenceError | None:
-    if not access.allows(by, Act.EXHIBIT_LINK, reach_of(exhibit)):
-        return AccessDenied(act=Act.EXHIBIT_LINK.value)
-    if exhibit.state is ExhibitState.QUARANTINED:
-        return ExhibitQuarantined(label=exhibit.label)
-    if Flag.CLOCK_SUSPECT in exhibit.flags and not note.strip():
-        return ExplanationNeeded(label=exhibit.label)
-    return None
-
-
-def _attach_one(
-    session: Session, target: Target, exhibit: Exhibit, by: Actor, note: str
-) -> ExhibitLink:
+def _open_links(
+    session: Session, target: Target, exhibits: Sequence[Exhibit]
+) -> dict[UUID, ExhibitLink]:
     column = ExhibitLink.case_id if target.kind == "case" else ExhibitLink.inspection_id
-    present = session.scalar(
-        select(ExhibitLink).where(
-            ExhibitLink.exhibit_id == exhibit.id,
-            column == target.id,
-            ExhibitLink.unlinked_at.is_(None),
-        )
+    query = select(ExhibitLink).where(
+        ExhibitLink.exhibit_id.in_([exhibit.id for exhibit in exhibits]),
+        column == target.id,
+        ExhibitLink.unlinked_at.is_(None),
     )
-    if present:
-        return present
-    link = ExhibitLink(
+    return {link.exhibit_id: link for link in session.scalars(query)}
+
+
+def _link(target: Target, exhibit: Exhibit, by: Actor, note: str) -> ExhibitLink:
+    return ExhibitLink(
         exhibit=exhibit,
         exhibit_position=exhibit.position,
         case_id=target.id if target.kind == "case" else None,
@@ -108,13 +111,16 @@ def _attach_one(
         linked_by_name=by.name,
         linked_at=clock.now(),
     )
-    session.add(link)
-    session.flush()
-    details: dict[str, Any] = {"to": target.kind, "id": str(target.id), "note": note}
-    if target.number:
-        details["number"] = target.number
-    append(session, Kind.EXHIBIT_LINKED, exhibit.id, by, sha256=exhibit.sha256, **details)
-    return link
+
+
+def _refusal(exhibit: Exhibit, by: Actor, note: str) -> EvidenceError | None:
+    if not access.allows(by, Act.EXHIBIT_LINK, reach_of(exhibit)):
+        return AccessDenied(act=Act.EXHIBIT_LINK.value)
+    if exhibit.state is ExhibitState.QUARANTINED:
+        return ExhibitQuarantined(label=exhibit.label)
+    if Flag.CLOCK_SUSPECT in exhibit.flags and not note.strip():
+        return ExplanationNeeded(label=exhibit.label)
+    return None
 
 
 def detach(

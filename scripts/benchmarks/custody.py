@@ -28,7 +28,7 @@ import evidence.exhibits.models
 import evidence.inspections.models
 import evidence.uploads.models  # noqa: F401  (every table is known before they are made)
 from evidence.base import Base
-from evidence.custody.append import append
+from evidence.custody.append import append, append_each
 from evidence.custody.kinds import Kind
 from evidence.custody.models import CustodyEvent
 from evidence.custody.note import Signer
@@ -64,7 +64,7 @@ def _sessions(url: str) -> sessionmaker[Session]:
 
 
 def _append(url: str, exhibits: list[UUID], total: int, each: int, told: Connection) -> None:
-    """A writer; sends when it began, when each transaction was committed, its last position."""
+    """A writer; sends when it began, when each transaction was committed, and its last event."""
     sessions, subjects, commits = _sessions(url), itertools.cycle(exhibits), []
     with sessions() as session:
         session.scalar(select(CustodyEvent.id).limit(1))
@@ -74,16 +74,20 @@ def _append(url: str, exhibits: list[UUID], total: int, each: int, told: Connect
     for begin in range(0, total, each):
         with sessions() as session:
             begin_write(session)
-            for _ in range(begin, min(begin + each, total)):
-                event = append(session, Kind.EXHIBIT_VIEWED, next(subjects), SYSTEM)
+            about = list(itertools.islice(subjects, min(each, total - begin)))
+            if each == 1:
+                event_id = append(session, Kind.EXHIBIT_VIEWED, about[0], SYSTEM)
+            else:
+                details: dict[UUID, dict[str, Any]] = {subject: {} for subject in about}
+                event_id = append_each(session, Kind.EXHIBIT_VIEWED, details, SYSTEM)[-1]
             session.commit()
-            commits.append((time.monotonic(), event.position))
+            commits.append((time.monotonic(), event_id))
     told.send((begun, commits))
 
 
 def _appended(
     url: str, writers: int, each: int, events: int
-) -> tuple[float, list[tuple[float, int]]]:
+) -> tuple[float, list[tuple[float, UUID]]]:
     """When the first of the writers began, and every commit of theirs."""
     context = multiprocessing.get_context("spawn")
     pipes = []
@@ -115,10 +119,10 @@ def case(url: str, folder: Path, writers: int, each: int, events: int = EVENTS) 
     heads = receiver.recv()
     worker.join()
     with Session(engine) as session:
-        places = dict(session.execute(select(CustodyEvent.position, CustodyEvent.leaf_index)).all())
+        places = dict(session.execute(select(CustodyEvent.id, CustodyEvent.leaf_index)).all())
     engine.dispose()
     sizes = [size for size, _ in heads]
-    delays = [heads[bisect.bisect_right(sizes, places[p])][1] - at for at, p in commits]
+    delays = [heads[bisect.bisect_right(sizes, places[id])][1] - at for at, id in commits]
     cuts = statistics.quantiles(delays, n=100)
     appended = max(at for at, _ in commits) - begun
     return {

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from evidence.custody.kinds import Kind
 from evidence.custody.models import CustodyEvent, LogHead
+from evidence.errors import OriginalMissing
 from evidence.exhibits.models import Exhibit, ExhibitState
 from evidence.sqlite import prepare
 from tests.api.tus import Tus
@@ -63,13 +64,17 @@ def losses(storm: Storm, contents: Sequence[bytes]) -> list[str]:
         storm.done["exhibits"] = len(rows)
         storm.done["events under the checkpoint"] = session.scalars(select(LogHead.size)).one()
     engine.dispose()
-    for sha256 in wanted:
-        digest = hashlib.sha256()
+    return found + [problem for sha256 in wanted if (problem := _read_again(storm, sha256))]
+
+
+def _read_again(storm: Storm, sha256: str) -> str:
+    digest = hashlib.sha256()
+    try:
         for piece in storm.server.store.read(sha256):
             digest.update(piece)
-        if digest.hexdigest() != sha256:
-            found.append(f"the original {sha256} has other bytes")
-    return found
+    except OriginalMissing:
+        return f"the original {sha256} is not there"
+    return "" if digest.hexdigest() == sha256 else f"the original {sha256} has other bytes"
 
 
 def _unexplained(session: Session, storm: Storm) -> list[str]:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from evidence.custody import append as appending
-from evidence.custody.append import append
+from evidence.custody.append import append, append_each
 from evidence.custody.kinds import DETAILS, Kind, SubjectType
 from evidence.custody.models import CustodyEvent
 from evidence.errors import EventInvalid, IdentifierReused
@@ -39,7 +39,7 @@ def test_the_canonical_bytes_are_those_that_were_frozen(
 ) -> None:
     monkeypatch.setattr(appending.os, "urandom", lambda count: bytes(range(count)))
     clock.step(microseconds=7)
-    event = append(
+    append(
         session,
         Kind.CASE_CHANGED,
         CASE,
@@ -48,6 +48,7 @@ def test_the_canonical_bytes_are_those_that_were_frozen(
         number="衡东市监罚字〔2023〕451号",
         changed={"ä": [1, None, True, "\u20ac\n\x0f"], "party": ["甲", "乙"], "𝄞": -1, "\ufb33": 0},
     )
+    event = session.scalars(select(CustodyEvent)).one()
     assert event.canonical == (GOLDEN / "event_v1.json").read_bytes()
     assert event.entry == hashlib.sha256(event.canonical).digest()
 
@@ -100,7 +101,7 @@ def test_the_same_identifier_with_the_same_content_is_one_event(
     first = append(session, Kind.CASE_VIEWED, CASE, HANDLER, event_id=EVENT, number="1")
     clock.step(hours=1)
     again = append(session, Kind.CASE_VIEWED, CASE, HANDLER, event_id=EVENT, number="1")
-    assert again is first
+    assert again == first == EVENT
     assert len(session.scalars(select(CustodyEvent)).all()) == 1
 
 
@@ -132,8 +133,9 @@ def test_an_act_rolled_back_leaves_no_event(sessions: sessionmaker[Session]) -> 
 
 
 def test_two_events_alike_are_told_apart_by_nobody_but_us(session: Session) -> None:
-    one = append(session, Kind.CASE_VIEWED, CASE, HANDLER, number="1")
-    two = append(session, Kind.CASE_VIEWED, CASE, HANDLER, number="1")
+    for _ in range(2):
+        append(session, Kind.CASE_VIEWED, CASE, HANDLER, number="1")
+    one, two = session.scalars(select(CustodyEvent)).all()
     assert one.entry != two.entry
     salts = {json.loads(e.canonical)["salt"] for e in (one, two)}
     assert len(salts) == 2
@@ -191,7 +193,35 @@ def test_positions_are_in_the_order_of_the_acts(session: Session) -> None:
     # Of one subject in turn with others: each other's turn is taken in between.
     subjects = [uuid4() if n % 3 else CASE for n in range(100)]
     events = [append(session, Kind.CASE_VIEWED, each, HANDLER, number="1") for each in subjects]
+    several = {uuid4() if n else CASE: {"number": str(n)} for n in range(100)}
+    events += append_each(session, Kind.CASE_VIEWED, several, HANDLER)
     session.commit()
-    positions = [event.position for event in events]
-    assert positions == sorted(positions)
-    assert len(set(positions)) == 100
+    assert _in_the_log(session) == events
+
+
+def _in_the_log(session: Session) -> list[UUID]:
+    return list(session.scalars(select(CustodyEvent.id).order_by(CustodyEvent.position)))
+
+
+def test_an_act_on_several_things_is_an_event_about_each(session: Session) -> None:
+    exhibits = [uuid4() for _ in range(3)]
+    common = {"to": "case", "id": str(CASE), "note": ""}
+    details = {each: {**common, "sha256": f"{n}" * 64} for n, each in enumerate(exhibits)}
+    ids = append_each(session, Kind.EXHIBIT_LINKED, details, HANDLER)
+    events = session.scalars(select(CustodyEvent).order_by(CustodyEvent.position)).all()
+    assert [event.id for event in events] == ids
+    assert [event.subject_id for event in events] == exhibits
+    for event in events:
+        said = json.loads(event.canonical)
+        assert said["id"] == str(event.id)
+        assert said["subject"] == {"type": "exhibit", "id": str(event.subject_id)}
+        assert said["details"] == details[event.subject_id]
+        assert hashlib.sha256(event.canonical).digest() == event.entry
+    assert append_each(session, Kind.EXHIBIT_LINKED, {}, HANDLER) == []
+
+
+def test_of_several_with_one_that_is_refused_none_is_written(session: Session) -> None:
+    details: dict[UUID, dict[str, Any]] = {uuid4(): {"number": "1"}, uuid4(): {"number": 1.5}}
+    with pytest.raises(EventInvalid):
+        append_each(session, Kind.CASE_VIEWED, details, HANDLER)
+    assert session.scalars(select(CustodyEvent)).all() == []
