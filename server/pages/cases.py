@@ -32,6 +32,7 @@ from evidence.people.access import Act
 from server.accounts.current import current_actor, require_login
 from server.extensions import db, store
 from server.presentation import timeline_picture
+from server.presentation.actors import named
 from server.presentation.presenting import error_words
 from server.unit_of_work import unit_of_work
 
@@ -108,7 +109,7 @@ def one(case_id: UUID) -> str:
     ).all()
     entries, picture, contradicted = None, None, []
     if access.allows(actor, Act.CUSTODY_VIEW, reach_of(case)):
-        entries = case_timeline(db.session(), case, actor)
+        entries = named(case_timeline(db.session(), case, actor))
         picture = timeline_picture.draw(entries, _("Case"))
         contradicted = _contradicted(exhibits, entries)
     return render_template(

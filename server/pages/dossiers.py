@@ -20,6 +20,7 @@ from evidence.people.access import Act
 from server import handing_out
 from server.accounts.current import current_actor, require_login
 from server.extensions import db
+from server.presentation.actors import named
 from server.presentation.presenting import error_words
 from server.unit_of_work import unit_of_work
 
@@ -84,7 +85,7 @@ def _one(dossier: Dossier, error: str = "") -> str:
         dossier=dossier,
         case=session.get(Case, dossier.case_id) if dossier.case_id else None,
         exhibit=session.get(Exhibit, dossier.exhibit_id) if dossier.exhibit_id else None,
-        entries=timeline(session, [dossier.id]),
+        entries=named(timeline(session, [dossier.id])),
         folder=handing_out.folder_name(dossier),
         may_take=may_take,
         error=error,

@@ -35,6 +35,7 @@ from evidence.uploads.models import Upload
 from server import jobs
 from server.accounts.current import current_actor, require_login
 from server.extensions import db, store
+from server.presentation.actors import named
 from server.presentation.contradicting import with_names
 from server.presentation.presenting import error_words, with_arguments
 from server.unit_of_work import unit_of_work
@@ -202,7 +203,7 @@ def _one(exhibit: Exhibit, actor: Actor, error: str = "", number: str = "", note
         else session.get(Inspection, link.inspection_id)
         for link in exhibit.links
     }
-    entries = timeline(session, [exhibit.id]) if Act.CUSTODY_VIEW in acts else None
+    entries = named(timeline(session, [exhibit.id])) if Act.CUSTODY_VIEW in acts else None
     found = contradictions.look_into(session, store(), exhibit, [e.event for e in entries or ()])
     return render_template(
         "exhibits/one.html",

@@ -18,6 +18,7 @@ from evidence.people import access
 from evidence.people.access import Act
 from server.accounts.current import current_actor, require_login
 from server.extensions import db
+from server.presentation.actors import named
 
 blp = Blueprint("inspections", __name__, url_prefix="/inspections")
 blp.before_request(require_login)
@@ -62,5 +63,5 @@ def one(inspection_id: UUID) -> str:
         "inspections/one.html",
         inspection=inspection,
         exhibits=exhibits,
-        entries=timeline(session, [inspection.id]),
+        entries=named(timeline(session, [inspection.id])),
     )

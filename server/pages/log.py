@@ -19,6 +19,7 @@ from evidence.people.access import Act, require
 from server.accounts.current import current_actor, require_login
 from server.extensions import db, log_origin, signer, store
 from server.health import OLDER_DATABASE, older_database
+from server.presentation.actors import named
 from server.unit_of_work import unit_of_work
 from server.vouchers import vouchers
 
@@ -34,7 +35,7 @@ def page() -> str:
     require(current_actor(), Act.LOG_VIEW)
     session = db.session()
     head = session.get(LogHead, log_origin())
-    own = timeline(session, [LOG_ID])
+    own = named(timeline(session, [LOG_ID]))
     waiting = session.scalar(
         select(func.count()).select_from(CustodyEvent).where(CustodyEvent.leaf_index.is_(None))
     )

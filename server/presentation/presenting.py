@@ -7,7 +7,6 @@ import unicodedata
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
 
 from flask import Flask, g, request
 from flask_babel import get_locale
@@ -16,13 +15,10 @@ from markupsafe import Markup
 
 from evidence.clock import SHANGHAI
 from evidence.errors import EvidenceError
-from evidence.exhibits.timeline import Entry
 from evidence.people import access
 from evidence.people.access import Act
 from evidence.people.actor import Actor
 from server.accounts.current import actor_or_none
-from server.accounts.models import Account, Station
-from server.extensions import db
 from server.presentation import words
 from server.presentation.portion import portion
 
@@ -142,21 +138,6 @@ def select_language() -> str:
     return request.accept_languages.best_match(list(LANGUAGES), default="zh") or "zh"
 
 
-def actor_name(entry: Entry) -> str:
-    """Who acted, by name: an officer, a dock station, an account without an officer, ourselves."""
-    if entry.actor_name:
-        return entry.actor_name
-    named: dict[UUID, str] = g.setdefault("actor_names", {})
-    actor_id = entry.event.actor_id
-    if actor_id not in named:
-        station = db.session.get(Station, actor_id)
-        account = None if station else db.session.get(Account, actor_id)
-        named[actor_id] = (
-            station.name if station else account.username if account else str(actor_id)[:8]
-        )
-    return named[actor_id]
-
-
 def _context() -> dict[str, object]:
     actor: Actor | None = actor_or_none()
 
@@ -171,7 +152,6 @@ def _context() -> dict[str, object]:
         "languages": LANGUAGES,
         "with_arguments": with_arguments,
         "icon": icon,
-        "actor_name": actor_name,
         "portion": portion,
     }
 
