@@ -2,7 +2,8 @@
 
 Lists, filters and pages show rows, and whoever holds the database can change a row; the events
 are under the signed log. Trusts the events given for what they say: whether they are those that
-were signed is for evidence.custody.reading and the proof. Pure, but for `look_into`.
+were signed is for evidence.custody.reading and the proof. Pure, but for `look_into`
+and `look_into_all`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import datetime as dt
 import enum
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -83,8 +85,21 @@ def look_into(
 
     Of the original, only that it is there, and its length: its bytes are for the proof.
     """
-    ledger = _deciding(session, events)
-    return [*contradictions(exhibit, events, ledger), *_stored(store, events)]
+    return look_into_all(session, store, [(exhibit, events)])[0]
+
+
+def look_into_all(
+    session: Session,
+    store: OriginalStore,
+    histories: Sequence[tuple[Exhibit, Sequence[RecordedEvent]]],
+) -> list[list[Contradiction]]:
+    """The same of several; a store that takes its time is asked of several at once."""
+    return [
+        [*contradictions(exhibit, events, _deciding(session, events)), *stored]
+        for (exhibit, events), stored in zip(
+            histories, _all_stored(store, [events for _, events in histories]), strict=True
+        )
+    ]
 
 
 def _deciding(session: Session, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
@@ -100,6 +115,18 @@ def _deciding(session: Session, events: Sequence[RecordedEvent]) -> list[Recorde
         if event.kind in _HAND_OVERS and str(event.details.get("at")) <= at:
             return [event]
     return []
+
+
+def _all_stored(
+    store: OriginalStore, histories: Sequence[Sequence[RecordedEvent]]
+) -> list[list[Contradiction]]:
+    def ask(events: Sequence[RecordedEvent]) -> list[Contradiction]:
+        return list(_stored(store, events))
+
+    if (abreast := min(store.abreast, len(histories))) <= 1:
+        return [ask(events) for events in histories]
+    with ThreadPoolExecutor(abreast) as asking:
+        return list(asking.map(ask, histories))
 
 
 def _stored(store: OriginalStore, events: Sequence[RecordedEvent]) -> Iterator[Contradiction]:

@@ -97,6 +97,10 @@ class FallingThrough:
         for store in (self._new, self._old):
             store.set_aside(sha256, exhibit_id)
 
+    @property
+    def abreast(self) -> int:
+        return max(self._new.abreast, self._old.abreast)
+
     def size(self, sha256: str) -> int:
         return self._first(lambda store: store.size(sha256))
 

@@ -144,6 +144,10 @@ class OriginalStore(Protocol):
         For bytes that are no longer those of their name. A retry is harmless.
         """
 
+    @property
+    def abreast(self) -> int:
+        """How many questions are best asked at the same time: 1 where each is answered at once."""
+
     def size(self, sha256: str) -> int:
         """Bytes of an original. Raises OriginalMissing."""
 

@@ -23,7 +23,7 @@ from evidence.cases.timeline import case_timeline, record_view
 from evidence.clock import SHANGHAI
 from evidence.dossier.requesting import of_subject
 from evidence.errors import EvidenceError, InvalidInput
-from evidence.exhibits.contradictions import look_into
+from evidence.exhibits.contradictions import look_into_all
 from evidence.exhibits.models import Exhibit, ExhibitLink
 from evidence.exhibits.reach import visible_to
 from evidence.exhibits.timeline import Entry, digests_agree
@@ -130,4 +130,6 @@ def _contradicted(exhibits: Sequence[Exhibit], entries: Sequence[Entry]) -> list
     events = defaultdict(list)
     for entry in entries:
         events[entry.event.subject_id].append(entry.event)
-    return [e for e in exhibits if look_into(db.session(), store(), e, events[e.id])]
+    histories = [(exhibit, events[exhibit.id]) for exhibit in exhibits]
+    found = look_into_all(db.session(), store(), histories)
+    return [exhibit for exhibit, problems in zip(exhibits, found, strict=True) if problems]

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import hashlib
 import random
+import threading
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,6 +21,7 @@ from evidence.exhibits.contradictions import (
     Member,
     contradictions,
     look_into,
+    look_into_all,
     worn_by,
 )
 from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState, MediaState
@@ -318,3 +320,25 @@ def test_of_a_long_ledger_its_newest_events_tell_what_all_of_them_do(session: Se
             assert [c for c in found if c.member is not Member.ORIGINAL] == whole
             verdicts |= {(c.row, c.log) for c in whole if c.member is Member.LEDGER}
     assert verdicts == {(str(WEARER), str(CASE)), (str(WEARER), None)}
+
+
+class _FarAway(MemoryStore):
+    """Answers no question before the next is asked, too."""
+
+    abreast = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._both = threading.Barrier(2)
+
+    def size(self, sha256: str) -> int:
+        self._both.wait(30)
+        return super().size(sha256)
+
+
+def test_a_store_that_takes_its_time_is_asked_of_several_at_once(session: Session) -> None:
+    changed = _row(size=8)
+    histories = [(_row(), _events()), (changed, _events())]
+    as_it_was, other = look_into_all(session, _FarAway(), histories)
+    assert {each.member for each in as_it_was} == {Member.LEDGER, Member.ORIGINAL}
+    assert {each.member for each in other} == {Member.LEDGER, Member.ORIGINAL, Member.SIZE}
