@@ -60,6 +60,22 @@ def test_a_case_shows_every_event_in_order_as_a_table_and_as_a_picture(
     assert page.get_by_text("摘要均一致").count() == 1
 
 
+def test_on_a_phone_a_narrowed_list_shows_exhibits_first_and_what_narrows_it(
+    visit: Visitor,
+) -> None:
+    supervisor = visit("supervisor", width="phone")
+    page = supervisor.page
+    supervisor.go("/exhibits?state=sealed")
+    assert not page.locator(".facets fieldset").first.is_visible()
+    assert page.locator(".narrowed a").inner_text() == "已固定"
+    page.locator(".facets summary").click()
+    assert not page.locator(".narrowed").is_visible()
+    page.locator(".facets summary").click()
+    page.locator(".narrowed a").click()
+    page.wait_for_url(lambda url: url.endswith("/exhibits"))
+    assert page.locator(".narrowed").count() == 0
+
+
 def test_a_supervisor_changes_nothing(visit: Visitor) -> None:
     supervisor = visit("supervisor")
     page = supervisor.page
