@@ -11,14 +11,19 @@ import gc
 import logging
 import multiprocessing
 import os
+import socket
 import sys
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 
 from server import config, logs
 from server.config import ConfigurationError
 
 THREADS = 48
+# Who takes nothing of an answer for so long gives its thread back, also where its machine still
+# says that it is there. A player that stands still asks again for what it wants.
+UNREAD_SECONDS = 60
 
 
 class Web(BaseApplication):
@@ -45,6 +50,14 @@ class Web(BaseApplication):
         return app
 
 
+def give_up_who_reads_nothing(arbiter: Arbiter) -> None:
+    """Connections have it from the socket that accepts them."""
+    for listener in arbiter.LISTENERS:
+        listener.sock.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_SECONDS * 1000)
+        )
+
+
 def options(host: str, port: int) -> dict[str, object]:
     """What gunicorn is told. An IPv6 host is put into brackets."""
     return {
@@ -62,6 +75,7 @@ def options(host: str, port: int) -> dict[str, object]:
         "loglevel": "warning",
         "accesslog": None,
         "logger_class": logs.WebLogger,
+        "when_ready": give_up_who_reads_nothing,
         "limit_request_field_size": 16380,
         "control_socket_disable": True,
         # Who speaks for a client is ZHENGLIAN_PROXIES' business, not gunicorn's.

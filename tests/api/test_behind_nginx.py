@@ -15,7 +15,7 @@ import pytest
 
 from tests.api.tus import Answer, Tus, metadata
 from tests.front import Front, TusPast
-from tests.live import ROOT
+from tests.live import ROOT, LiveServer
 
 pytestmark = pytest.mark.one_box("nginx reads originals from the disk")
 
@@ -40,7 +40,7 @@ class Kept:
         return f"/originals/{digest[:2]}/{digest[2:4]}/{digest}"
 
 
-def bring(front: Front, content: bytes, claim: str = "") -> Kept:
+def bring(front: LiveServer, content: bytes, claim: str = "") -> Kept:
     station = Tus(front)
     sha256 = hashlib.sha256(content).hexdigest()
     claims = metadata(filename="现场.mp4", sha256=claim or sha256)
