@@ -20,7 +20,7 @@ from evidence.turns import take_turn
 from evidence.uploads import headers, receiving
 from evidence.uploads.headers import Checksum
 from evidence.uploads.models import Upload, UploadPart, UploadState
-from server import sealing
+from server import clearing, sealing
 from server.extensions import db, settings, store
 from server.unit_of_work import unit_of_work
 
@@ -32,6 +32,14 @@ def open_upload(asked: Upload) -> Upload:
 
     Raises IdentifierReused, StorageFull.
     """
+    try:
+        return _open(asked)
+    except e.UploadGone:
+        # A creation that took very long: the sweep held its room to be abandoned.
+        return _open(asked)
+
+
+def _open(asked: Upload) -> Upload:
     known = receiving.same_or_none(db.session(), asked)
     db.session.rollback()
     if known is None or receiving.may_receive_again(known):
@@ -40,6 +48,8 @@ def open_upload(asked: Upload) -> Upload:
         # Two creations under one event id may have come at once: the first row stands.
         take_turn(session, asked.id)
         known = receiving.same_or_none(session, asked)
+        if known is None or receiving.may_receive_again(known):
+            store().offset(asked.id)  # raises UploadGone; from here on the sweep leaves it alone
         if known is None:
             session.add(asked)
             receiving.release_parts(session, headers.parts(asked.concat))
@@ -183,4 +193,4 @@ def terminate(upload: Upload, by: Actor) -> None:
     with unit_of_work() as session:
         upload = session.get_one(Upload, upload.id, with_for_update=True)
         receiving.terminate(session, upload, by, at)
-    store().remove(upload.id)
+    clearing.remove(upload.id)

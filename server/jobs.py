@@ -22,13 +22,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from evidence import clock
 from evidence.dossier.models import Dossier, DossierState
-from evidence.errors import EvidenceError
 from evidence.exhibits.media_facts import record_media
 from evidence.exhibits.models import Exhibit, ExhibitState, MediaState
 from evidence.exhibits.reading import read
 from evidence.uploads import receiving
 from evidence.uploads.models import Upload, UploadState
-from server import rereading, troubles
+from server import clearing, rereading, troubles
 from server.extensions import db, store
 from server.in_hand import InHand
 from server.unit_of_work import unit_of_work
@@ -225,7 +224,7 @@ def sweep(lost_after: dt.timedelta = LOST_AFTER) -> int:
             make_dossier(dossier_id)
     with unit_of_work() as session:
         receiving.expire(session, store())
-    _remove_orphans(lost_after)
+    clearing.clear(3 * lost_after)
     return len(unsealed) + len(unread) + len(unmade)
 
 
@@ -236,28 +235,3 @@ def _lost(since: InstrumentedAttribute[Any], lost_after: dt.timedelta) -> Column
     """
     now = clock.now()
     return or_(since < now - lost_after, since > now + lost_after)
-
-
-def _remove_orphans(lost_after: dt.timedelta) -> None:
-    """Staging areas whose upload has ended, or was never kept."""
-    for upload_id in store().staged():
-        upload = db.session.get(Upload, upload_id)
-        state = upload.state if upload else None
-        db.session.rollback()
-        if state in (UploadState.RECEIVING, UploadState.SEALING):
-            continue
-        if state is None and not _abandoned(upload_id, lost_after):
-            continue
-        try:
-            store().remove(upload_id)
-        except EvidenceError:
-            log.warning("the staging area of %s cannot be removed", upload_id)
-
-
-_first_seen: dict[UUID, dt.datetime] = {}
-
-
-def _abandoned(upload_id: UUID, lost_after: dt.timedelta) -> bool:
-    """Whether a staging area has stood without a row for longer than a creation takes."""
-    first = _first_seen.setdefault(upload_id, clock.now())
-    return clock.now() - first > 3 * lost_after
