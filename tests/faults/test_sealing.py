@@ -6,7 +6,6 @@ kind, one receipt, one original, nothing in staging.
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -341,17 +340,6 @@ def test_the_sweep_does_not_wait_for_a_clock_that_was_set_back(
     assert jobs.sweep() == 1
     work_off(app)
     assert upload_of(upload_id).state is UploadState.SEALED
-
-
-def test_a_staging_area_that_no_row_knows_is_removed_once_it_is_old(
-    app: Flask, memory: MemoryStore, clock: SteppingClock
-) -> None:
-    memory.create(uuid4(), 10)
-    jobs.sweep()
-    assert len(list(memory.staged())) == 1
-    clock.step(seconds=(3 * jobs.LOST_AFTER + dt.timedelta(seconds=1)).total_seconds())
-    jobs.sweep()
-    assert list(memory.staged()) == []
 
 
 @pytest.mark.parametrize("fault", BOTH)
