@@ -102,7 +102,9 @@ def draw(results: Sequence[Mapping[str, Any]]) -> str:
         parts += [_text(along(place, s), BOTTOM + 20, _power(s), anchor="middle") for s in sizes]
         parts.append(_line(left, up(targets[panel]), right, "target"))
         wanted = f"wanted: {targets[panel]} ms"
-        parts.append(_text(left, up(targets[panel]) - 6, wanted, "of-target"))
+        begins = [line[0][1] for (of, _), line in lines.items() if of == panel]
+        above = all(ms < targets[panel] for ms in begins)  # where no line begins
+        parts.append(_text(left, up(targets[panel]) + (-6 if above else 13), wanted, "of-target"))
         for database in DATABASES:
             line = lines.get((panel, database), ())
             parts += _curve([(along(place, size), up(ms)) for size, ms in line], database)
