@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -24,6 +25,10 @@ from tests import databases, queues, s3_service
 from tests.bureau import app, as_role, bureau, bureau_template, client
 from tests.front import front, own_front
 from tests.live import live_server, own_server
+
+# How long an example takes is the machine's business; figures are for scripts/bench.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 __all__ = [
     "app",

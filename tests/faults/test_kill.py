@@ -54,7 +54,8 @@ def state_of(server: LiveServer, where: str) -> str:
 
 
 def until_it_is(server: LiveServer, where: str, *states: str) -> None:
-    until(lambda: state_of(server, where) in states)
+    # A job that went with its process is missed after twenty seconds, and then tried again.
+    until(lambda: state_of(server, where) in states, 90)
 
 
 def until_begun(server: LiveServer, lives: int) -> None:

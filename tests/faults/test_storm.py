@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -122,7 +123,7 @@ def test_a_box_whose_processes_network_and_clock_fail_loses_nothing(
 
 
 @pytest.fixture
-def own_services(bureau: Bureau) -> Iterator[tuple[ClockedServer, Around]]:
+def own_services(bureau: Bureau, tmp_path: Path) -> Iterator[tuple[ClockedServer, Around]]:
     """A server over a PostgreSQL, a Redis and an S3 service of its own, and the network there."""
     cluster = databases.Cluster(synchronous_commit="on")
     redis, weed = queues.RedisServer(), s3_service.SeaweedServer()
@@ -131,6 +132,8 @@ def own_services(bureau: Bureau) -> Iterator[tuple[ClockedServer, Around]]:
         for service in (cluster, redis, weed):
             stack.callback(service.remove)
             service.start()
+        # What the service itself says of an object that it does not give out any more.
+        stack.callback(shutil.copy, weed.folder / "log", tmp_path / "s3.log")
         broken = stack.enter_context(BrokenWay(weed.url))
         ways = {
             "PostgreSQL": Way(cluster.port),
