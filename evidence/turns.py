@@ -25,7 +25,8 @@ def take_turn(session: Session, *subjects: UUID) -> None:
     """
     if session.get_bind().dialect.name != "postgresql":
         return
-    transaction = session.get_transaction() or session.begin()
+    # A savepoint that is rolled back gives up the turns that were taken behind it.
+    transaction = session.get_nested_transaction() or session.get_transaction() or session.begin()
     taken_in, taken = session.info.get(_TAKEN, (None, set()))
     if taken_in is not transaction:
         taken = set()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from uuid import uuid4
+from collections.abc import Callable
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import create_engine, func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -15,7 +16,11 @@ from evidence.custody.append import append
 from evidence.custody.kinds import Kind
 from evidence.custody.models import CustodyEvent
 from evidence.people.actor import SYSTEM
-from evidence.sqlite import begin_write
+from evidence.sqlite import begin_write, prepare
+from evidence.turns import take_turn
+from tests.postgresql import new_postgresql
+
+__all__ = ["new_postgresql"]
 
 
 def test_many_writers_at_once_all_get_their_turn(sessions: sessionmaker[Session]) -> None:
@@ -33,6 +38,31 @@ def test_many_writers_at_once_all_get_their_turn(sessions: sessionmaker[Session]
         thread.join()
     with sessions() as session:
         assert session.scalar(select(func.count()).select_from(CustodyEvent)) == 80
+
+
+def _may_be_taken(session: Session, subject: UUID) -> bool:
+    """Whether nobody has the turn; it is taken then, by `session`, until it ends."""
+    key = int.from_bytes(subject.bytes[:8], "big", signed=True)
+    return bool(session.scalar(select(func.pg_try_advisory_xact_lock(key))))
+
+
+@pytest.mark.parametrize("taken_before", [False, True])
+def test_a_turn_is_held_after_a_savepoint_was_rolled_back(
+    new_postgresql: Callable[[], str], taken_before: bool
+) -> None:
+    sessions = sessionmaker(prepare(create_engine(new_postgresql())))
+    subject, other = uuid4(), uuid4()
+    with sessions() as session, sessions() as stranger:
+        if taken_before:
+            take_turn(session, subject)
+        with session.begin_nested() as savepoint:
+            take_turn(session, subject, other)
+            savepoint.rollback()
+        assert _may_be_taken(stranger, other)
+        take_turn(session, subject)
+        assert not _may_be_taken(stranger, subject)
+        session.rollback()
+        assert _may_be_taken(stranger, subject)
 
 
 @pytest.mark.one_box("many write at once on PostgreSQL")
