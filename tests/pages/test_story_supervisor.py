@@ -67,13 +67,13 @@ def test_on_a_phone_a_narrowed_list_shows_exhibits_first_and_what_narrows_it(
     page = supervisor.page
     supervisor.go("/exhibits?state=sealed")
     assert not page.locator(".facets fieldset").first.is_visible()
-    assert page.locator(".narrowed a").inner_text() == "已固定"
+    assert page.locator(".narrowed-to a").inner_text() == "已固定"
     page.locator(".facets summary").click()
-    assert not page.locator(".narrowed").is_visible()
+    assert not page.locator(".narrowed-to").is_visible()
     page.locator(".facets summary").click()
-    page.locator(".narrowed a").click()
+    page.locator(".narrowed-to a").click()
     page.wait_for_url(lambda url: url.endswith("/exhibits"))
-    assert page.locator(".narrowed").count() == 0
+    assert page.locator(".narrowed-to").count() == 0
 
 
 def test_a_supervisor_changes_nothing(visit: Visitor) -> None:
