@@ -27,7 +27,7 @@ from evidence.people.actor import Actor
 from evidence.turns import take_turn
 
 _LARGEST_INTEGER = 2**53 - 1
-# Not by the session's unit of work, which takes twice as long; nobody asks for the position here.
+# Not by the session's unit of work, which takes longer; nobody asks for the position here.
 _INSERT = insert(CustodyEvent).inline()
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy.orm import Session
 
+from evidence.turns import take_turn
 from evidence.uploads.models import Upload, UploadState
 from server import clearing, intake, jobs
 from server.extensions import store
@@ -96,25 +98,31 @@ def test_an_area_that_was_taken_away_before_its_row_was_there_is_made_once_more(
     assert len(_sweep(office)) == 1
 
 
-@pytest.mark.parametrize("remove", ["the sweep", "a termination"])
-def test_an_upload_that_is_opened_at_this_moment_keeps_its_area(
-    office: Office, officer: FlaskClient, monkeypatch: pytest.MonkeyPatch, remove: str
+def test_an_area_is_kept_for_an_upload_that_somebody_is_about_to_open(
+    office: Office, officer: FlaskClient
 ) -> None:
     where = _create(officer, uuid4())
     upload_id = UUID(where.rsplit("/", 1)[1])
     with office.writing() as session:
         session.get_one(Upload, upload_id).state = UploadState.EXPIRED
+    opened = threading.Event()
 
-    def opened(session: Session, *_: UUID) -> None:
-        session.get_one(Upload, upload_id).state = UploadState.RECEIVING
-
-    monkeypatch.setattr(clearing, "take_turn", opened)
-    if remove == "the sweep":
-        assert _sweep(office) == {upload_id}
-    else:
+    def remove() -> None:
+        opened.wait(30)
         with office.app.app_context():
             clearing.remove(upload_id)
+
+    with ThreadPoolExecutor(1) as sweep:
+        with office.writing() as session:
+            take_turn(session, upload_id)
+            removed = sweep.submit(remove)
+            opened.set()
+            with pytest.raises(TimeoutError):
+                removed.result(1)  # it waits for the turn
+            session.get_one(Upload, upload_id).state = UploadState.RECEIVING
+        removed.result(30)
     assert _offset(officer, where) == (200, "0")
+    assert _sweep(office) == {upload_id}
 
 
 def test_what_was_terminated_gives_its_room_back_at_once(
