@@ -93,6 +93,12 @@ class LiveServer:
         """A worker that looks for lost work after a second, not after twenty."""
         self._start("worker", "-c", BRISK_WORKER)
 
+    def start_what_has_ended(self) -> bool:
+        """As systemd would: a worker that begins while the database is away ends with 1."""
+        if ended := not self.runs("worker"):
+            self.start_brisk_worker()
+        return ended
+
     def start(self) -> None:
         """Start what is not running, and return when /readyz says 200."""
         if "worker" not in self._running:

@@ -79,7 +79,7 @@ class Rage:
             kind = deck.pop()
             self._kinds[kind]()
             self._storm.done[kind] += 1
-            self._start_what_has_ended()
+            self._storm.done["worker began in vain"] += self._server.start_what_has_ended()
             self._storm.wrong += self._setback.head_ran_back()
         for name, way in self._around.broken.items():
             self._storm.done[f"requests to {name} that went wrong"] = way.moody
@@ -111,12 +111,6 @@ class Rage:
     def _kill_worker(self) -> None:
         self._server.kill_worker()
         self._server.start_brisk_worker()
-
-    def _start_what_has_ended(self) -> None:
-        """As systemd would: a worker that begins while the database is away ends with 1."""
-        if not self._server.runs("worker"):
-            self._server.start_brisk_worker()
-            self._storm.done["worker began in vain"] += 1
 
     def _killing(self, service: Restartable) -> Callable[[], None]:
         def kill() -> None:

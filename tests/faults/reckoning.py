@@ -34,6 +34,7 @@ def settle(storm: Storm, seconds: float = 240) -> None:
             continue
         while (state := tus.state(told.where, 1)["state"]) not in ("sealed", "duplicate"):
             assert time.monotonic() < until, f"{told.where} is still {state}"
+            storm.done["worker began in vain"] += storm.server.start_what_has_ended()
             time.sleep(0.2)
     supervisor = Tus(storm.server, storm.server.tokens["supervisor"])
     while supervisor.ask("GET", "/readyz").status != 200:

@@ -66,7 +66,7 @@ class Setback:
         until = time.monotonic() + NOTICED_SECONDS
         while self._head() <= signed_at:
             assert time.monotonic() < until, "nothing was signed after the clock was set right"
-            time.sleep(0.1)
+            self._wait()
         self._done["clock set right"] += 1
 
     def head_ran_back(self) -> list[str]:
@@ -89,7 +89,11 @@ class Setback:
                 self._done["clock caught up unnoticed"] += 1
                 return
             assert waited < NOTICED_SECONDS, "nobody noticed that the clock went back"
-            time.sleep(0.1)
+            self._wait()
+
+    def _wait(self) -> None:
+        self._done["worker began in vain"] += self._server.start_what_has_ended()
+        time.sleep(0.1)
 
     def _noticed(self) -> int:
         with Session(self._engine) as session:

@@ -76,6 +76,7 @@ class People:
             assert sent.status == 204, sent.body
             told.acknowledged = told.size
         settle(self.storm, 30)
+        assert not self.storm.done["worker began in vain"], "the worker ended by itself"
 
     def assert_refused_for_lack_of_room(self, answer: Answer) -> None:
         """507, with words that tell a person what to do."""

@@ -142,3 +142,16 @@ def test_the_picture_of_growth_has_each_size_database_and_target() -> None:
 def test_postgresql_compiles_no_statement_of_ours(filled: Filled) -> None:
     with filled[0].connect() as connection:
         assert connection.scalar(text("SHOW jit")) == "off"
+
+
+@pytest.mark.grown_up
+def test_nor_what_the_server_does_by_itself_with_our_texts(filled: Filled) -> None:
+    """ANALYZE and a restored index cut every text into stretches: 180 ms each, if compiled."""
+    with filled[0].connect() as connection:
+        connection.execute(text("SET LOCAL jit = on"))
+        cut = text("SELECT proconfig FROM pg_proc WHERE oid = 'grams(text, text)'::regprocedure")
+        assert connection.scalar(cut) == ["jit=off"]
+        connection.execute(text("SET LOCAL statement_timeout = '2s'"))
+        connection.execute(
+            text("SELECT count(grams('E2026-000123 ' || n, '')) FROM generate_series(1, 60) n")
+        )
