@@ -8,13 +8,13 @@ The others are set aside, checked row by row. Choosing wrongly costs time, never
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, select, union
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.visitors import InternalTraversal
@@ -31,8 +31,10 @@ from evidence.people.actor import Actor
 
 # Fewer rows than this are read and checked one by one sooner than an index of words is merged.
 _FEW = 3000
-# So many of a unit's are read and checked before an index that knows no order is asked.
+# So many of one unit, recorder or officer are read and checked before an index that knows no order
+# is asked: of flags, which stand in the row, and of words, which are looked up.
 _NEWEST = 5000
+_NEWEST_READ = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,60 +82,60 @@ def newest(
     session: Session, actor: Actor, filters: Filters, count: int, before: int | None = None
 ) -> list[int]:
     """The positions of the newest `count` matches, below `before`, greatest first."""
-    found: set[int] = set()
-    for alternatives in _queries(session, actor, filters, before):
-        for query in alternatives:
-            positions = session.scalars(query.limit(count)).all()
-            if len(positions) == count:
-                break
-        found.update(positions)
-    return sorted(found, reverse=True)[:count]
+    for query in _queries(session, actor, filters, count, before):
+        positions = session.scalars(query.limit(count)).all()
+        if len(positions) == count:
+            break
+    return list(positions)
 
 
 def _queries(
-    session: Session, actor: Actor, f: Filters, before: int | None
-) -> Iterator[Sequence[Select[int]]]:
-    """Queries whose union is the answer, each newest first, so that each may be cut off.
-
-    Of those that come together, the next is asked only where the one before fills no page.
-    """
+    session: Session, actor: Actor, f: Filters, count: int, before: int | None
+) -> Sequence[Select[int]]:
+    """One query or more, newest first: the next is asked where the one before fills no page."""
     visible = visible_to(actor)
-    checks = [*_bounds(f, before, Exhibit.position), *_checks(f)]
+    bounds = partial(_bounds, f, before)
+    checks = [*bounds(Exhibit.position), *_checks(f)]
     everything = [*checks, *_in_words(f)]
-    in_links = [*everything, *_bounds(f, before, ExhibitLink.exhibit_position)]
+    in_links = [*everything, *bounds(ExhibitLink.exhibit_position)]
     reached = access.units_in_scope(actor, Act.EXHIBIT_VIEW)
     units = frozenset({f.unit_id}) if f.unit_id else reached
     label = text_search.as_label(f.text)
 
+    def within(driving: ColumnElement[bool], newest: int) -> Sequence[Select[int]]:
+        """Of one recorder, officer or unit: the newest row by row, then by the index of words."""
+        walked = _newest_along(newest, driving, *bounds(Exhibit.position))
+        by_index = text_search.indexed(session, f.text, f.flag, bounds)[-1]
+        return [walked.where(*everything, visible), by_index.where(*checks, visible)]
+
     if f.case_id:
-        yield [_linked(ExhibitLink.case_id == f.case_id).where(visible, *in_links)]
-    elif f.inspection_id:
-        yield [_linked(ExhibitLink.inspection_id == f.inspection_id).where(visible, *in_links)]
-    elif label:
-        yield [_sorted(text_search.labelled(label)).where(visible, *checks)]
-    elif reached is not None and _few_within(session, reached, actor):
-        yield from _reached(actor, reached, everything, in_links)
-    elif f.recorder_id:
-        yield [_along(Exhibit.recorder_id == f.recorder_id).where(visible, *everything)]
-    elif f.officer_id:
-        yield [_along(Exhibit.officer_id == f.officer_id).where(visible, *everything)]
-    elif f.flag and not words(f.text) and f.unit_id and not _few_in(session, units):
-        of_unit, bounds = Exhibit.unit_id == f.unit_id, partial(_bounds, f, before)
-        walked = _newest_along(of_unit, *bounds(Exhibit.position))
-        flagged = text_search.indexed(session, "", f.flag, bounds)[-1]
-        yield [each.where(visible, *everything) for each in (walked, flagged)]
-    elif _in_words(f) and not _few_in(session, units):
-        bounds = partial(_bounds, f, before)
+        return [_linked(ExhibitLink.case_id == f.case_id).where(visible, *in_links)]
+    if f.inspection_id:
+        return [_linked(ExhibitLink.inspection_id == f.inspection_id).where(visible, *in_links)]
+    if label:
+        return [_sorted(text_search.labelled(label)).where(visible, *checks)]
+    if reached is not None and _few_within(session, reached, actor):
+        return [_reached(actor, reached, everything, in_links, count)]
+    for column, wanted in (
+        (Exhibit.recorder_id, f.recorder_id),
+        (Exhibit.officer_id, f.officer_id),
+    ):
+        if wanted and _in_words(f):
+            return within(column == wanted, _NEWEST_READ if words(f.text) else _NEWEST)
+        if wanted:
+            return [_along(column == wanted).where(visible, *everything)]
+    if _in_words(f) and not _few_in(session, units):
+        if f.unit_id and not words(f.text):
+            return within(Exhibit.unit_id == f.unit_id, _NEWEST)
         by_index = text_search.indexed(session, f.text, f.flag, bounds)
-        yield [each.where(visible, *checks) for each in by_index]
-    elif f.unit_id and (reached is None or f.unit_id in reached or _few_in(session, units)):
-        yield [_along(Exhibit.unit_id == f.unit_id).where(visible, *everything)]
-    elif rare := _rare(session, f):
-        yield [_sorted(*rare).where(visible, *everything)]
-    elif reached is not None:
-        yield from _reached(actor, reached, everything, in_links)
-    else:
-        yield [_along().where(*everything)]
+        return [each.where(visible, *checks) for each in by_index]
+    if f.unit_id and (reached is None or f.unit_id in reached or _few_in(session, units)):
+        return [_along(Exhibit.unit_id == f.unit_id).where(visible, *everything)]
+    if (rare := _rare(session, f)) is not None:
+        return [rare.where(visible, *everything)]
+    if reached is not None:
+        return [_reached(actor, reached, everything, in_links, count)]
+    return [_along().where(*everything)]
 
 
 def _reached(
@@ -141,12 +143,17 @@ def _reached(
     units: frozenset[UUID],
     everything: Sequence[ColumnElement[bool]],
     in_links: Sequence[ColumnElement[bool]],
-) -> Iterator[Sequence[Select[int]]]:
+    count: int,
+) -> Select[int]:
     """All that one reaches, unit by unit: its own, and what is linked to something of it."""
+    parts = [_linked(ExhibitLink.sent_to_id == actor.id).where(*in_links)]
     for unit_id in units:
-        yield [_along(Exhibit.unit_id == unit_id).where(*everything)]
-        yield [_linked(ExhibitLink.unit_id == unit_id).where(*in_links)]
-    yield [_linked(ExhibitLink.sent_to_id == actor.id).where(*in_links)]
+        parts.append(_along(Exhibit.unit_id == unit_id).where(*everything))
+        parts.append(_linked(ExhibitLink.unit_id == unit_id).where(*in_links))
+    # Each stops when it has a page; SQLite takes an end of its own only in a query within.
+    newest = (part.limit(count).subquery() for part in parts)
+    found = union(*(select(*part.c) for part in newest)).subquery()
+    return select(*found.c).order_by(*(column.desc() for column in found.c))
 
 
 def _along(*driving: ColumnElement[bool]) -> Select[int]:
@@ -154,9 +161,9 @@ def _along(*driving: ColumnElement[bool]) -> Select[int]:
     return select(Exhibit.position).where(*driving).order_by(Exhibit.position.desc())
 
 
-def _newest_along(*driving: ColumnElement[bool]) -> Select[int]:
+def _newest_along(count: int, *driving: ColumnElement[bool]) -> Select[int]:
     """The same, of the newest rows alone: what is not among them is for another query."""
-    newest = _along(*driving).limit(_NEWEST).subquery()
+    newest = _along(*driving).limit(count).subquery()
     return (
         select(Exhibit.position)
         .join_from(newest, Exhibit, Exhibit.position == newest.c.position)
@@ -173,6 +180,7 @@ def _linked(target: ColumnElement[bool]) -> Select[int]:
     """Read along the open links of a target, which know their exhibit's position."""
     return (
         select(ExhibitLink.exhibit_position)
+        .distinct()
         .join(Exhibit, Exhibit.position == ExhibitLink.exhibit_position)
         .where(ExhibitLink.unlinked_at.is_(None), target)
         .order_by(ExhibitLink.exhibit_position.desc())
@@ -248,16 +256,18 @@ def _few_in(session: Session, units: frozenset[UUID] | None) -> bool:
     return units is not None and _few(session, Exhibit.unit_id.in_(units))
 
 
-def _rare(session: Session, f: Filters) -> list[ColumnElement[bool]]:
-    """A condition that leaves few exhibits, if the filters have one; otherwise nothing."""
-    found = [
-        getattr(Exhibit, name) == getattr(f, name)
-        for name in ("fixity", "media_state", "state")
-        if getattr(f, name) is not None
-    ]
+def _rare(session: Session, f: Filters) -> Select[int] | None:
+    """Those that a condition leaves, where the filters have one that leaves few."""
+    for name in ("fixity", "media_state", "state"):
+        if wanted := getattr(f, name):
+            condition = getattr(Exhibit, name) == wanted
+            if _few(session, condition):
+                return _along(condition)
     if f.recorded_from and f.recorded_until:
-        found.append(and_(*_recorded(f, Exhibit.recorded_at)))
-    return next(([condition] for condition in found if _few(session, condition)), [])
+        condition = and_(*_recorded(f, Exhibit.recorded_at))
+        if _few(session, condition):
+            return _sorted(condition)
+    return None
 
 
 def _few(

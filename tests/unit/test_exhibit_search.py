@@ -159,6 +159,7 @@ def test_any_filters_give_what_reading_every_row_gives(
     engine, bureau = filled
     monkeypatch.setattr(candidates, "_FEW", few)
     monkeypatch.setattr(candidates, "_NEWEST", newest)
+    monkeypatch.setattr(candidates, "_NEWEST_READ", newest)
     # Mostly one or two filters at a time, or nearly nothing would ever match.
     wanted = data.draw(_some_filters(bureau))
     kept = data.draw(st.sets(st.sampled_from(list(Filters.__dataclass_fields__)), max_size=2))
@@ -254,6 +255,36 @@ def test_pages_stay_put_while_exhibits_arrive(scratch: tuple[Session, Bureau]) -
     labels = [e.label for e in (*first.items, *second.items)]
     assert len(labels) == len(set(labels)) == 20
     assert row["label"] not in labels
+    session.close()
+
+
+def test_what_is_linked_twice_within_a_unit_takes_one_place_on_a_page(
+    scratch: tuple[Session, Bureau],
+) -> None:
+    session, bureau = scratch
+    for link in session.scalars(select(ExhibitLink)).all():
+        session.delete(link)
+    exhibits = session.scalars(select(Exhibit)).all()
+    for exhibit in exhibits:
+        exhibit.unit_id = bureau.units[1]
+        for case_id in bureau.cases[:3]:
+            session.add(
+                ExhibitLink(
+                    exhibit_id=exhibit.id,
+                    exhibit_position=exhibit.position,
+                    case_id=case_id,
+                    unit_id=bureau.units[4],
+                    sha256_at_link=exhibit.sha256,
+                    linked_by=bureau.officers[0],
+                    linked_at=exhibit.received_at,
+                )
+            )
+    session.commit()
+    officer = _actor(Role.OFFICER, bureau.units[4], uuid4())
+    first = finding.search(session, officer, Filters(), None, 12)
+    assert len({e.label for e in first.items}) == 12
+    rest = finding.search(session, officer, Filters(), first.next, 12)
+    assert len({e.label for e in (*first.items, *rest.items)}) == len(exhibits) == 20
     session.close()
 
 
