@@ -28,6 +28,7 @@ from evidence.people.actor import Actor
 from evidence.turns import take_turn
 
 _LARGEST_INTEGER = 2**53 - 1
+_SUBJECT_TYPES = {kind: SubjectType(kind.value.split(":")[0]).value for kind in Kind}
 # Not by the session's unit of work, which takes longer; nobody asks for the position here.
 _INSERT = insert(CustodyEvent).inline()
 # One statement for many, on PostgreSQL: psycopg would send each row by itself.
@@ -114,14 +115,10 @@ def _content(
         "v": 1,
         "id": str(event_id),
         "kind": kind.value,
-        "subject": {"type": _subject_type(kind), "id": str(subject_id)},
+        "subject": {"type": _SUBJECT_TYPES[kind], "id": str(subject_id)},
         "actor": {"type": by.type.value, "id": str(by.id), "via": by.via.value},
         "details": details,
     }
-
-
-def _subject_type(kind: Kind) -> str:
-    return SubjectType(kind.value.split(":")[0]).value
 
 
 def _row(
@@ -133,7 +130,7 @@ def _row(
         "id": event_id,
         "at": at,
         "kind": kind.value,
-        "subject_type": _subject_type(kind),
+        "subject_type": _SUBJECT_TYPES[kind],
         "subject_id": subject_id,
         "actor_type": by.type.value,
         "actor_id": by.id,
