@@ -17,6 +17,7 @@ ROOMS = ("evidence", "schemas", "server", "scripts", "tests")
 NOUNS = (
     "people",
     "custody",
+    "roster",
     "recorders",
     "storage",
     "media",

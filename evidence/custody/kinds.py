@@ -16,6 +16,8 @@ class SubjectType(enum.StrEnum):
     CASE = "case"
     INSPECTION = "inspection"
     RECORDER = "recorder"
+    UNIT = "unit"
+    OFFICER = "officer"
     ACCOUNT = "account"
     DOSSIER = "dossier"
     LOG = "log"
@@ -56,6 +58,11 @@ class Kind(enum.StrEnum):
     RECORDER_REGISTERED = "recorder:registered"
     RECORDER_CHECKED_OUT = "recorder:checked_out"
     RECORDER_CHECKED_IN = "recorder:checked_in"
+
+    UNIT_REGISTERED = "unit:registered"
+    UNIT_CHANGED = "unit:changed"  # as it is from then on
+    OFFICER_REGISTERED = "officer:registered"
+    OFFICER_CHANGED = "officer:changed"  # as he or she is from then on
 
     ACCOUNT_CREATED = "account:created"
     ACCOUNT_CHANGED = "account:changed"  # its roles, its password, whether it may log in
@@ -150,6 +157,10 @@ DETAILS: dict[Kind, frozenset[str]] = {
     Kind.RECORDER_REGISTERED: frozenset({"number", "unit"}),
     Kind.RECORDER_CHECKED_OUT: frozenset({"checkout", "officer", "at"}),
     Kind.RECORDER_CHECKED_IN: frozenset({"checkout", "officer", "at"}),
+    Kind.UNIT_REGISTERED: frozenset({"name", "unit_kind", "hands_over_to"}),
+    Kind.UNIT_CHANGED: frozenset({"name", "unit_kind", "hands_over_to"}),
+    Kind.OFFICER_REGISTERED: frozenset({"name", "badge", "unit", "status", "certificates"}),
+    Kind.OFFICER_CHANGED: frozenset({"name", "badge", "unit", "status", "certificates"}),
     Kind.ACCOUNT_CREATED: frozenset({"roles"}),
     Kind.ACCOUNT_CHANGED: frozenset({"changed", "roles", "active"}),
     Kind.ACCOUNT_LOCKED: frozenset({"failures", "until"}),

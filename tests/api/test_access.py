@@ -83,6 +83,10 @@ _MATRIX = {
     "GET recorders": "2 2 2 3 2 3 2 2 3",
     "GET recorders/HD-012": "2 2 2 4 2 4 2 2 4",
     "POST recorders": "3 3 3 3 3 3 3 2 3",
+    "POST units": "3 3 3 3 3 3 3 2 3",
+    "POST officers": "3 3 3 3 3 3 3 2 3",
+    "PATCH units/U": "3 3 3 3 3 3 3 2 3",
+    "PATCH officers/O": "3 3 3 4 3 3 3 2 4",
     "POST recorders/HD-012/checkouts": "2 2 3 4 3 4 3 2 4",
     "GET officers": "2 2 2 3 2 2 2 2 3",
     "GET units": "2 2 2 3 2 2 2 2 3",
@@ -106,12 +110,18 @@ def test_each_role_gets_what_the_table_gives_and_no_more(
             "filed_on": "2023-09-15",
         },
         "POST recorders": {"number": "HD-999", "unit": str(office.units["squad"])},
+        "POST units": {"name": "城东所", "kind": "inspection"},
+        "POST officers": {"name": "周八", "badge": "430999", "unit": str(office.units["squad"])},
+        "PATCH units/U": {"name": "执法一大队"},
+        "PATCH officers/O": {"name": "周九"},
         "POST recorders/HD-012/checkouts": {"officer": str(office.officers["officer"])},
     }
     column = _COLUMNS.split().index(who)
     for what, outcomes in _MATRIX.items():
         method, path = what.split(" ")
         path = path.replace("/E", f"/{exhibit}").replace("/C", f"/{case['id']}")
+        path = path.replace("/U", f"/{office.units['squad']}")
+        path = path.replace("/O", f"/{office.officers['officer']}")
         answer = office.client(who).open(f"/api/v1/{path}", method=method, json=bodies.get(what))
         expected = {"2": (200, 201), "3": (403,), "4": (404,), "5": (503,)}
         assert answer.status_code in expected[outcomes.split()[column]], (what, answer.text)
