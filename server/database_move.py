@@ -78,10 +78,14 @@ def move(settings: Settings, source: Engine, target: Engine) -> Sequence[CopiedT
     def check(session: Session, copied: Sequence[CopiedTable]) -> None:
         found = of_database(session, settings, open_store(settings))
         if found is not None and not found.whole:
-            raise CopyRefused(
-                "The custody log does not hold, so it is not moved; scripts/log-audit says more. "
-                + " ".join(found.findings[:3])
+            words = (
+                "The custody log does not hold, so it is not moved; scripts/log-audit says more."
             )
+            if not settings.store_old_url and any(" is missing" in f for f in found.findings):
+                words += (
+                    " Where its tiles are still in another store, name it: ZHENGLIAN_STORE_OLD_URL."
+                )
+            raise CopyRefused(" ".join([words, *found.findings[:3]]))
         read = {table.name: table.rows for table in copied}
         if _mark(source) != before or counts(source) != read:
             raise CopyRefused(

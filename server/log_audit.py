@@ -19,19 +19,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from evidence.custody.auditing import Audit, audit
 from evidence.custody.keys import read_key, signer_of
 from evidence.custody.models import LogHead
-from evidence.errors import EvidenceError, StorageUnavailable
+from evidence.errors import EvidenceError, LogForked, StorageUnavailable
 from evidence.sqlite import prepare
 from evidence.storage.port import TileStore
 from server import config
 from server.config import Settings
 from server.extensions import open_store
+from server.own_log import other_origin
 
 _SECONDS = 30
 
@@ -102,10 +103,13 @@ def of_database(
 ) -> Audit | None:
     """Audit the log and every event's row; None where nothing was signed yet.
 
-    Raises EvidenceError where the key is not there, or has not signed the head.
+    Raises EvidenceError where the log there is of another origin than ours, or its key is not
+    there, or has not signed the head.
     """
     head = session.get(LogHead, settings.log_origin)
     if head is None:
+        if words := other_origin(session.scalars(select(LogHead.origin)), settings.log_origin):
+            raise LogForked(words)
         return None
     known = keys or signer_of(read_key(settings.log_key_file, settings.log_origin)).verifier_keys
     return audit(tiles, head.checkpoint, known, older=older, session=session)

@@ -234,6 +234,21 @@ def test_a_log_that_does_not_hold_is_not_moved(day: Day, tmp_path: Path) -> None
     assert digests(day.database) == before
 
 
+def test_a_log_of_another_origin_or_without_its_tiles_is_not_moved(
+    day: Day, tmp_path: Path
+) -> None:
+    """What is set up anew and not yet as it was: told by the setting that is meant."""
+    target = f"sqlite:///{tmp_path / 'copy.db'}"
+    move = ("move-database", "--to", target, "--data", day.data)
+    code, said = run(*move, ZHENGLIAN_LOG_ORIGIN="evidence.example/log")
+    assert (code, "MOVED: both" in said) == (1, False)
+    assert "an origin is never changed. Set ZHENGLIAN_LOG_ORIGIN=" in said
+    (tmp_path / "new").mkdir()
+    code, said = run(*move, ZHENGLIAN_STORE_URL=(tmp_path / "new").as_uri())
+    assert (code, "name it: ZHENGLIAN_STORE_OLD_URL" in said) == (1, True)
+    assert rows(target) == 0
+
+
 def test_wrong_use_and_running_servers_are_refused(day: Day, tmp_path: Path) -> None:
     target = f"sqlite:///{tmp_path / 'copy.db'}"
     assert run("move-database", "--data", day.data)[0] == 2
