@@ -126,6 +126,9 @@ def recording(path: Path, size: int) -> None:
         for _ in range(size // PIECE):
             file.write(block)
         file.write(block[: size % PIECE])
+        # Nothing is left to be written back while it is measured.
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sealed(server: Server, client: httpx.Client, source: Path) -> tuple[str, Path]:
