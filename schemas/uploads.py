@@ -25,5 +25,6 @@ class UploadResponse(Schema):
     filename = fields.String(attribute="upload.filename")
     exhibit = fields.String(allow_none=True)
     label = fields.String(allow_none=True)
+    flags = fields.List(fields.String(), metadata={"description": "the exhibit's doubts"})
     receipt = fields.String(attribute="upload.receipt", allow_none=True)
     outcome = fields.Nested(Outcome, attribute="upload.outcome", allow_none=True)

@@ -51,6 +51,7 @@ class Result:
     recorder: str = ""
     recorded_at: str = ""
     label: str = ""
+    flags: list[str] = field(default_factory=list)  # the server's doubts about it
     earlier: bool = False  # was sealed before this run
     sent: int = 0
     wiped: bool = False
@@ -279,6 +280,7 @@ class _Delivery:
         """Believe the server as far as it is proven, and clear the card on proof alone."""
         result, keys = self.result, self.dock.keys
         result.label = str(said.get("label") or "")
+        result.flags = [str(flag) for flag in said.get("flags") or ()]
         if said["state"] == "quarantined":
             result.outcome = Outcome.QUARANTINED
             result.why = Trouble("quarantined", differed=differed(said))

@@ -16,6 +16,8 @@ from scripts.docking.words import Words
 def line(result: Result, words: Words) -> str:
     """`name: sealed E2026-000123`, with whatever else the reader has to know."""
     said = _outcome(result, words)
+    if "recorder_unknown" in result.flags:
+        said += f"; {words('recorder_unknown')}"
     if result.wiped:
         said += f"; {words('removed')}"
     if result.kept:
@@ -42,6 +44,7 @@ def json_line(result: Result, words: Words) -> str:
         "size": result.size,
         "recorder": result.recorder or None,
         "recorded_at": result.recorded_at or None,
+        "flags": result.flags,
         "before_this_run": result.earlier,
         "sent": result.sent,
         "removed": result.wiped,

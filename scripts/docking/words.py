@@ -29,6 +29,11 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "differed_claimed": ("claimed at the source and received", "源端声明与接收"),
     "differed_unknown": ("see the console", "详见控制台"),
     "failed": ("failed: {why}", "失败：{why}"),
+    "recorder_unknown": (
+        "its recorder is not known, so no unit has it: name it with --recorder next time, "
+        "and tell your supervisor the number above",
+        "记录仪不明，未归属任何机构：下次请用 --recorder 指明，并将上述编号告知督察",
+    ),
     "removed": ("removed from the card", "已从卡上清除"),
     "kept": ("NOT removed: {why}", "未清除：{why}"),
     # the card

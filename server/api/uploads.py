@@ -153,6 +153,7 @@ def _told(upload: Upload) -> dict[str, object]:
             "offset": intake.present_offset(upload),
             "exhibit": f"/api/v1/exhibits/{exhibit.id}" if exhibit else None,
             "label": exhibit.label if exhibit else None,
+            "flags": exhibit.flags if exhibit else [],
         }
     )
     return told

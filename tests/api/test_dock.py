@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+from scripts.docking import report
+from scripts.docking.deliver import Outcome, Result
+from scripts.docking.words import Words
 from tests.live import LiveServer
 
 DOCK = Path(__file__).resolve().parents[2] / "scripts" / "dock"
@@ -100,6 +103,19 @@ def test_the_same_bytes_under_another_name_are_the_same_original(
     lines = docked(live_server, card, "--wipe")
     assert {line["exhibit"] for line in lines.values()} == {lines["a.mp4"]["exhibit"]}
     assert list(card.iterdir()) == []
+
+
+def test_whoever_docks_is_told_that_no_unit_has_a_recording(
+    live_server: LiveServer, card: Path
+) -> None:
+    record(card, "REC_0001.mp4", 1000)
+    flags = docked(live_server, card, "--recorder", "XX-404")["REC_0001.mp4"]["flags"]
+    assert "recorder_unknown" in flags
+    told = report.line(Result(name="REC_0001.mp4", outcome=Outcome.SEALED, flags=flags), Words("en"))
+    assert "name it with --recorder" in told
+    record(card, "REC_0002.mp4", 1001)
+    known = docked(live_server, card)["REC_0002.mp4"]["flags"]
+    assert "recorder_unknown" not in known
 
 
 def test_two_docks_on_one_card_agree(live_server: LiveServer, card: Path) -> None:
