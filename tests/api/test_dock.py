@@ -111,8 +111,8 @@ def test_whoever_docks_is_told_that_no_unit_has_a_recording(
     record(card, "REC_0001.mp4", 1000)
     flags = docked(live_server, card, "--recorder", "XX-404")["REC_0001.mp4"]["flags"]
     assert "recorder_unknown" in flags
-    told = report.line(Result(name="REC_0001.mp4", outcome=Outcome.SEALED, flags=flags), Words("en"))
-    assert "name it with --recorder" in told
+    sealed = Result(name="REC_0001.mp4", outcome=Outcome.SEALED, flags=flags)
+    assert "name it with --recorder" in report.line(sealed, Words("en"))
     record(card, "REC_0002.mp4", 1001)
     known = docked(live_server, card)["REC_0002.mp4"]["flags"]
     assert "recorder_unknown" not in known
