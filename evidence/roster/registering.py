@@ -133,14 +133,16 @@ def _unit_name(session: Session, name: str) -> str:
 
 def _hand_over(session: Session, unit: Unit, to_id: UUID | None) -> None:
     if to_id is not None:
-        to = session.get(Unit, to_id)
+        # In turn with whoever changes what that unit does.
+        take_turn(session, to_id)
+        to = session.get(Unit, to_id, populate_existing=True)
         if to is None or to_id == unit.id or not to.kind.handles_cases:
             raise InvalidInput("A unit hands its cases over to another unit, which handles cases.")
     unit.hands_over_to_id = to_id
 
 
 def _certificates(said: Sequence[Certified]) -> list[Certificate]:
-    if len({each.number for each in said}) != len(said):
+    if len({each.number.strip() for each in said}) != len(said):
         raise InvalidInput("An officer has each certificate once.")
     for each in said:
         if each.valid_to < each.valid_from:

@@ -104,6 +104,7 @@ def test_a_change_of_people_is_an_event_that_says_how_they_are_now(office: Offic
         (OFFICERS, {"name": ""}),
         (OFFICERS, {"badge": "  "}),
         (OFFICERS, {"certificates": [CERTIFICATE, CERTIFICATE]}),
+        (OFFICERS, {"certificates": [CERTIFICATE, {**CERTIFICATE, "number": "湘D90001 "}]}),
         (OFFICERS, {"certificates": [{**CERTIFICATE, "valid_to": "2022-12-31"}]}),
         (OFFICERS, {"certificates": [{**CERTIFICATE, "valid_from": "soon"}]}),
     ],
@@ -115,6 +116,16 @@ def test_what_cannot_be_so_is_not_entered(office: Office, url: str, change: dict
     assert answer.status_code == 422, answer.text
     everybody = office.client("administrator").get(OFFICERS).json["items"]
     assert "430999" not in {each["badge"] for each in everybody}
+
+
+def test_a_change_that_is_refused_changes_nothing_and_is_no_event(office: Office) -> None:
+    administrator, who = office.client("administrator"), office.officers["officer"]
+    before = administrator.get(f"{OFFICERS}/{who}").json
+    for wrong in ({"unit": str(uuid4())}, {"certificates": [CERTIFICATE, CERTIFICATE]}):
+        said = {"name": "周九", "status": "left", **wrong}
+        assert administrator.patch(f"{OFFICERS}/{who}", json=said).status_code == 422
+    assert administrator.get(f"{OFFICERS}/{who}").json == before
+    assert office.kinds(who) == []
 
 
 def test_whom_others_hand_over_to_goes_on_handling_cases(office: Office) -> None:
