@@ -178,13 +178,17 @@ def settle(upload: Upload, at: int) -> Upload:
     return upload
 
 
-def catch_up(upload: Upload) -> Upload:
-    """Go on where a crash came between the last byte and the row's word that it is the last."""
-    if upload.part is UploadPart.PARTIAL or upload.length is None:
-        return upload
+def standing(upload: Upload) -> tuple[Upload, int]:
+    """The upload and its durable offset: that of its last byte only once its row says so.
+
+    A crash may come between the two. Whoever is told that every byte has come asks no more, so
+    what one of them does not know yet is made good before anybody is told.
+    """
     at = present_offset(upload)
-    unnoticed = upload.state is UploadState.RECEIVING and at == upload.length
-    return settle(upload, at) if unnoticed else upload
+    whole = upload.part is not UploadPart.PARTIAL and at == upload.length
+    if whole and upload.state is UploadState.RECEIVING:
+        upload = settle(upload, at)
+    return upload, at
 
 
 def terminate(upload: Upload, by: Actor) -> None:

@@ -81,8 +81,8 @@ def offset(upload_id: UUID) -> Response:
     """Where to go on."""
     upload = receiving.find(db.session(), upload_id, current_actor())
     receiving.require_there(upload)
-    upload = intake.catch_up(upload)
-    return tus.described(tus.stands_at(200, upload, intake.present_offset(upload)), upload)
+    upload, at = intake.standing(upload)
+    return tus.described(tus.stands_at(200, upload, at), upload)
 
 
 @blp.patch("/<uuid:upload_id>")
@@ -120,7 +120,7 @@ def state(upload_id: UUID) -> Response:
     actor = current_actor()
     asked = _WAIT.search(request.headers.get("Prefer", ""))
     until = time.monotonic() + (min(int(asked[1]), _LONGEST_WAIT) if asked else 0)
-    upload = intake.catch_up(receiving.find(db.session(), upload_id, actor))
+    upload, _ = intake.standing(receiving.find(db.session(), upload_id, actor))
     while upload.state in _OPEN and time.monotonic() < until:
         db.session.rollback()
         time.sleep(_LOOK_EVERY)
@@ -146,11 +146,12 @@ def nothing(anything: str) -> Response:
 
 
 def _told(upload: Upload) -> dict[str, object]:
+    upload, at = intake.standing(upload)
     exhibit = db.session.get(Exhibit, upload.exhibit_id) if upload.exhibit_id else None
     told: dict[str, object] = UploadResponse().dump(
         {
             "upload": upload,
-            "offset": intake.present_offset(upload),
+            "offset": at,
             "exhibit": f"/api/v1/exhibits/{exhibit.id}" if exhibit else None,
             "label": exhibit.label if exhibit else None,
             "flags": exhibit.flags if exhibit else [],

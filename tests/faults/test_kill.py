@@ -54,8 +54,22 @@ def state_of(server: LiveServer, where: str) -> str:
 
 
 def until_it_is(server: LiveServer, where: str, *states: str) -> None:
+    """Where it does not become so, the failure says what the processes and the jobs had to say."""
     # A job that went with its process is missed after twenty seconds, and then tried again.
-    until(lambda: state_of(server, where) in states, 90)
+    end = time.monotonic() + 90
+    while (state := state_of(server, where)) not in states:
+        assert time.monotonic() < end, f"{where} is {state}\n{told(server)}"
+        time.sleep(0.01)
+
+
+def told(server: LiveServer) -> str:
+    """What failed, and the last that each process wrote."""
+    troubles = rows(server, "SELECT job, subject_id, attempts, problem FROM job_troubles")
+    written = [
+        f"--- {path.name}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-30:])
+        for path in (*server.data.parent.glob("*.out"), *server.data.glob("logs/*.log"))
+    ]
+    return "\n".join([*(str(trouble) for trouble in troubles), *written])
 
 
 def until_begun(server: LiveServer, lives: int) -> None:
