@@ -55,6 +55,24 @@ class TooFewOfficers(InvalidInput):
     code = "too_few_officers"
 
 
+class CertificateDays(InvalidInput):
+    """A certificate is valid from a day until that day or a later one."""
+
+    code = "certificate_days"
+
+
+class HandsOver(InvalidInput):
+    """A unit hands its cases over to another unit, which handles cases."""
+
+    code = "hands_over"
+
+
+class PasswordLength(InvalidInput):
+    """The password is too short or too long."""
+
+    code = "password_length"
+
+
 class NaiveTime(InvalidInput):
     """A time without its offset from UTC is ambiguous."""
 
@@ -117,6 +135,18 @@ class Conflict(EvidenceError):
     """This cannot be done in the present state."""
 
     code = "conflict"
+
+
+class NameTaken(Conflict):
+    """Another has this name or number already."""
+
+    code = "name_taken"
+
+
+class AdministratorNeeded(Conflict):
+    """An administrator must remain: nobody could open accounts any more."""
+
+    code = "administrator_needed"
 
 
 class CaseArchived(Conflict):

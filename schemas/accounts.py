@@ -18,6 +18,11 @@ class TokenResponse(Schema):
     expires_at = fields.AwareDateTime()
 
 
+class PasswordChange(Schema):
+    old = fields.String(required=True, validate=validate.Length(1, 200), load_only=True)
+    new = fields.String(required=True, validate=validate.Length(1, 200), load_only=True)
+
+
 class TokenListed(Schema):
     id = fields.UUID()
     kind = fields.String()
@@ -64,6 +69,7 @@ class AccountChange(Schema):
     roles = fields.List(
         fields.String(validate=validate.OneOf(_ROLES)), validate=validate.Length(1, len(_ROLES))
     )
+    officer_id = fields.UUID(allow_none=True)
 
 
 class AccountResponse(Schema):

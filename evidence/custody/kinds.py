@@ -65,7 +65,7 @@ class Kind(enum.StrEnum):
     OFFICER_CHANGED = "officer:changed"  # as he or she is from then on
 
     ACCOUNT_CREATED = "account:created"
-    ACCOUNT_CHANGED = "account:changed"  # its roles, its password, whether it may log in
+    ACCOUNT_CHANGED = "account:changed"  # roles, password, officer, whether it may log in
     ACCOUNT_LOCKED = "account:locked"
     ACCOUNT_TOKEN_ISSUED = "account:token_issued"  # noqa: S105
     ACCOUNT_TOKEN_REVOKED = "account:token_revoked"  # noqa: S105
@@ -161,8 +161,8 @@ DETAILS: dict[Kind, frozenset[str]] = {
     Kind.UNIT_CHANGED: frozenset({"name", "unit_kind", "hands_over_to"}),
     Kind.OFFICER_REGISTERED: frozenset({"name", "badge", "unit", "status", "certificates"}),
     Kind.OFFICER_CHANGED: frozenset({"name", "badge", "unit", "status", "certificates"}),
-    Kind.ACCOUNT_CREATED: frozenset({"roles"}),
-    Kind.ACCOUNT_CHANGED: frozenset({"changed", "roles", "active"}),
+    Kind.ACCOUNT_CREATED: frozenset({"roles", "officer?"}),
+    Kind.ACCOUNT_CHANGED: frozenset({"changed", "roles", "active", "officer?"}),
     Kind.ACCOUNT_LOCKED: frozenset({"failures", "until"}),
     Kind.ACCOUNT_TOKEN_ISSUED: frozenset({"token", "scope", "expires_at"}),
     Kind.ACCOUNT_TOKEN_REVOKED: frozenset({"token"}),

@@ -18,6 +18,7 @@ from evidence.errors import (
     IdentifierReused,
     InvalidInput,
     NaiveTime,
+    NameTaken,
     NotCheckedOut,
 )
 from evidence.people.access import Act, Reach, require
@@ -33,13 +34,13 @@ _AHEAD = dt.timedelta(minutes=5)
 def register(
     session: Session, number: str, unit: Unit, by: Actor, *, model: str = "", serial: str = ""
 ) -> Recorder:
-    """Enter a recorder. Raises AccessDenied, InvalidInput, Conflict where the number is taken."""
+    """Enter a recorder. Raises AccessDenied, InvalidInput, NameTaken where the number is taken."""
     require(by, Act.RECORDER_MANAGE)
     key = recorder_key(number)
     if not 3 <= len(key) <= 30:
         raise InvalidInput("A recorder's number has 3 to 30 letters and digits, such as HD-012.")
     if session.scalar(select(Recorder).where(Recorder.key == key)) is not None:
-        raise Conflict(f"There is a recorder {number} already.")
+        raise NameTaken(f"There is a recorder {number} already.")
     recorder = Recorder(
         number=number.strip(), key=key, unit_id=unit.id, model=model, serial=serial or None
     )

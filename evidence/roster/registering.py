@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from evidence.custody.append import append
 from evidence.custody.kinds import Kind
-from evidence.errors import Conflict, InvalidInput
+from evidence.errors import CertificateDays, HandsOver, InvalidInput, NameTaken
 from evidence.people.access import Act, require
 from evidence.people.actor import Actor
 from evidence.people.models import Certificate, Officer, OfficerStatus, Unit, UnitKind
@@ -35,7 +35,7 @@ class Certified:
 def register_unit(
     session: Session, name: str, kind: UnitKind, by: Actor, hands_over_to_id: UUID | None = None
 ) -> Unit:
-    """Enter a unit. Raises AccessDenied, InvalidInput, Conflict where the name is taken."""
+    """Enter a unit. Raises AccessDenied, InvalidInput, NameTaken where the name is taken."""
     require(by, Act.PEOPLE_MANAGE)
     unit = Unit(id=uuid4(), name=_unit_name(session, name), kind=kind)
     _hand_over(session, unit, hands_over_to_id)
@@ -57,7 +57,7 @@ def change_unit(session: Session, unit: Unit, by: Actor, said: Mapping[str, Any]
     _hand_over(session, unit, said.get("hands_over_to_id", unit.hands_over_to_id))
     given_to = select(Unit.id).where(Unit.hands_over_to_id == unit.id)
     if not unit.kind.handles_cases and session.scalar(given_to) is not None:
-        raise InvalidInput("Other units hand their cases over to this one: it has to handle cases.")
+        raise HandsOver("Other units hand their cases over to this one: it has to handle cases.")
     session.flush()
     session.refresh(unit)
     if _said_of_unit(unit) != before:
@@ -74,10 +74,10 @@ def register_officer(
     badge: str,
     certificates: Sequence[Certified] = (),
 ) -> Officer:
-    """Enter an officer. Raises AccessDenied, InvalidInput, Conflict where the badge is taken."""
+    """Enter an officer. Raises AccessDenied, InvalidInput, NameTaken where the badge is taken."""
     require(by, Act.PEOPLE_MANAGE)
     if session.scalar(select(Officer.id).where(Officer.badge == badge.strip())):
-        raise Conflict(f"There is an officer with the badge {badge} already.")
+        raise NameTaken(f"There is an officer with the badge {badge} already.")
     officer = Officer(
         id=uuid4(),
         name=_some(name),
@@ -127,7 +127,7 @@ def change_officer(
 def _unit_name(session: Session, name: str) -> str:
     name = _some(name)
     if session.scalar(select(Unit.id).where(Unit.name == name)):
-        raise Conflict(f"There is a unit {name} already.")
+        raise NameTaken(f"There is a unit {name} already.")
     return name
 
 
@@ -137,7 +137,7 @@ def _hand_over(session: Session, unit: Unit, to_id: UUID | None) -> None:
         take_turn(session, to_id)
         to = session.get(Unit, to_id, populate_existing=True)
         if to is None or to_id == unit.id or not to.kind.handles_cases:
-            raise InvalidInput("A unit hands its cases over to another unit, which handles cases.")
+            raise HandsOver()
     unit.hands_over_to_id = to_id
 
 
@@ -146,7 +146,7 @@ def _certificates(said: Sequence[Certified]) -> list[Certificate]:
         raise InvalidInput("An officer has each certificate once.")
     for each in said:
         if each.valid_to < each.valid_from:
-            raise InvalidInput("A certificate is valid from a day until that day or a later one.")
+            raise CertificateDays()
     return [
         Certificate(number=_some(c.number), valid_from=c.valid_from, valid_to=c.valid_to)
         for c in said

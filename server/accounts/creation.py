@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 from evidence import clock
 from evidence.custody.append import append
 from evidence.custody.kinds import Kind
-from evidence.errors import Conflict, InvalidInput
+from evidence.errors import InvalidInput, NameTaken
 from evidence.people.access import Act, require
 from evidence.people.actor import SYSTEM, Actor, Role
+from evidence.people.models import Officer
 from server.accounts.models import Account, Station
 from server.accounts.passwords import hash_password
 
@@ -27,34 +28,42 @@ def create_account(
     officer_id: UUID | None = None,
     by: Actor = SYSTEM,
 ) -> Account:
-    """Raises AccessDenied, InvalidInput, Conflict where the name is taken."""
+    """Raises AccessDenied, InvalidInput, NameTaken where the name is taken."""
     if by is not SYSTEM:
         require(by, Act.ACCOUNT_MANAGE)
     if not username.strip() or not roles or Role.STATION in roles:
         raise InvalidInput("An account has a name and at least one of the roles of persons.")
     if session.scalar(select(Account).where(Account.username == username)) is not None:
-        raise Conflict(f"The user name {username} is taken.")
+        raise NameTaken(f"The user name {username} is taken.")
     account = Account(
         username=username,
         password_hash=hash_password(password),
         roles=sorted(role.value for role in roles),
-        officer_id=officer_id,
+        officer_id=known_officer(session, officer_id),
         created_at=clock.now(),
     )
     session.add(account)
     session.flush()
-    append(session, Kind.ACCOUNT_CREATED, account.id, by, roles=account.roles)
+    officer = {"officer": str(officer_id)} if officer_id else {}
+    append(session, Kind.ACCOUNT_CREATED, account.id, by, roles=account.roles, **officer)
     return account
 
 
+def known_officer(session: Session, officer_id: UUID | None) -> UUID | None:
+    """The same. Raises InvalidInput for one that is not in the books."""
+    if officer_id is not None and session.get(Officer, officer_id) is None:
+        raise InvalidInput("No such officer is known here.", officer=str(officer_id))
+    return officer_id
+
+
 def create_station(session: Session, name: str, unit_id: UUID | None, by: Actor) -> Station:
-    """Raises AccessDenied, InvalidInput, Conflict where the name is taken."""
+    """Raises AccessDenied, InvalidInput, NameTaken where the name is taken."""
     if by is not SYSTEM:
         require(by, Act.ACCOUNT_MANAGE)
     if not name.strip():
         raise InvalidInput("A station has a name.")
     if session.scalar(select(Station).where(Station.name == name)) is not None:
-        raise Conflict(f"There is a station called {name} already.")
+        raise NameTaken(f"There is a station called {name} already.")
     station = Station(name=name, unit_id=unit_id, created_at=clock.now())
     session.add(station)
     session.flush()

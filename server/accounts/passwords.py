@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session
 from evidence import clock
 from evidence.custody.append import append, timestamp
 from evidence.custody.kinds import Kind
-from evidence.errors import InvalidInput, LoginFailed, LoginRefused
+from evidence.errors import LoginFailed, LoginRefused, PasswordLength
 from evidence.people.actor import SYSTEM
 from evidence.turns import take_turn
 from server.accounts.models import Account, LoginFailures
@@ -67,9 +67,9 @@ FOR_AN_ADDRESS = Patience(free=40, locks_at=60)
 
 
 def hash_password(password: str) -> str:
-    """Raises InvalidInput where it is too short or too long."""
+    """Raises PasswordLength."""
     if not SHORTEST <= len(password) <= LONGEST:
-        raise InvalidInput(f"A password has {SHORTEST} to {LONGEST} characters.")
+        raise PasswordLength(f"A password has {SHORTEST} to {LONGEST} characters.")
     return _hasher.hash(password)
 
 

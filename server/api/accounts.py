@@ -8,10 +8,9 @@ from uuid import UUID
 from flask_smorest import Blueprint
 from sqlalchemy import select
 
-from evidence.errors import InvalidInput, NotFound
+from evidence.errors import NotFound
 from evidence.people.access import Act, require
 from evidence.people.actor import Role
-from evidence.people.models import Officer
 from schemas.accounts import AccountChange, AccountRequest, AccountResponse
 from server.accounts.changing import change
 from server.accounts.creation import create_account
@@ -40,8 +39,6 @@ def create(said: dict[str, Any]) -> Account:
     actor = current_actor()
     require(actor, Act.ACCOUNT_MANAGE)
     with unit_of_work() as session:
-        if said["officer_id"] and session.get(Officer, said["officer_id"]) is None:
-            raise InvalidInput("No such officer is known here.", officer=str(said["officer_id"]))
         return create_account(
             session,
             said["username"],
@@ -56,7 +53,10 @@ def create(said: dict[str, Any]) -> Account:
 @blp.arguments(AccountChange)
 @blp.response(200, AccountResponse)
 def change_one(said: dict[str, Any], account_id: UUID) -> Account:
-    """Change roles or password, shut out, let in again; logins that are open end with the first."""
+    """Change roles, officer or password, shut out, let in again.
+
+    Another password or officer ends the logins that are open.
+    """
     actor = current_actor()
     require(actor, Act.ACCOUNT_MANAGE)
     if "roles" in said:
@@ -65,4 +65,4 @@ def change_one(said: dict[str, Any], account_id: UUID) -> Account:
         account = session.get(Account, account_id)
         if account is None:
             raise NotFound()
-        return change(session, account, actor, **said)
+        return change(session, account, actor, said)

@@ -6,10 +6,11 @@ from flask import request
 from flask_smorest import Blueprint
 
 from evidence.people.actor import Via
-from schemas.accounts import TokenRequest, TokenResponse
+from schemas.accounts import PasswordChange, TokenRequest, TokenResponse
 from server.accounts import tokens
 from server.accounts.current import account_actor, current_actor, current_token
 from server.accounts.models import Account, TokenKind
+from server.accounts.own import renew_password
 from server.accounts.passwords import check_password
 from server.unit_of_work import unit_of_work
 
@@ -28,6 +29,15 @@ def log_in(sent: dict[str, str]) -> dict[str, object]:
             session, TokenKind.BEARER, account, account_actor(account, Via.API)
         )
     return {"id": token.id, "token": secret, "expires_at": token.expires_at}
+
+
+@blp.put("/password")
+@blp.arguments(PasswordChange)
+@blp.response(204)
+def renew(sent: dict[str, str]) -> None:
+    """Give oneself a new password: every other login of the account ends."""
+    current_actor()
+    renew_password(sent["old"], sent["new"])
 
 
 @blp.delete("/token")

@@ -1,4 +1,4 @@
-"""The administrator's page: jobs that failed, dock stations, accounts, units."""
+"""The administrator's page: jobs that failed, dock stations, the way to people and recorders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from werkzeug.wrappers import Response
 
 from evidence.errors import EvidenceError, NotFound
 from evidence.people.access import Act, require
-from evidence.people.models import Officer, Unit
+from evidence.people.models import Officer, OfficerStatus, Unit
+from evidence.recorders.models import Recorder
 from server import jobs, troubles
 from server.accounts import tokens
 from server.accounts.creation import create_station, token_file
@@ -39,14 +40,15 @@ def _page(error: str = "", shown_once: str = "", station_name: str = "") -> str:
         .where(Token.station_id.is_not(None), Token.revoked_at.is_(None))
         .group_by(Token.station_id)
     )
-    counted = session.execute(select(Officer.unit_id, func.count()).group_by(Officer.unit_id))
+    active = Officer.status == OfficerStatus.ACTIVE
     return render_template(
         "administration.html",
         stations=stations,
         valid=dict(valid.all()),
-        accounts=session.scalars(select(Account).order_by(Account.username)).all(),
-        units=session.scalars(select(Unit).order_by(Unit.kind, Unit.name)).all(),
-        officers=dict(counted.all()),
+        accounts=session.scalar(select(func.count()).select_from(Account)),
+        officers=session.scalar(select(func.count()).select_from(Officer).where(active)),
+        units=session.scalar(select(func.count()).select_from(Unit)),
+        recorders=session.scalar(select(func.count()).select_from(Recorder)),
         troubles=troubles.newest(session),
         waiting=jobs.waiting(),
         error=error,

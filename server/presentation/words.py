@@ -220,6 +220,14 @@ PROBLEMS = {
     "not_checked_out": _l("The recorder is not checked out."),
     "checkout_overlaps": _l("Another check-out of this recorder covers part of that time."),
     "dossier_not_ready": _l("The dossier is still being put together. Try again in a moment."),
+    "name_taken": _l("Another has this name or number already. Choose a different one."),
+    "administrator_needed": _l("An administrator must remain who can log in."),
+    "hands_over": _l(
+        "Only to another unit that handles cases can cases be handed over; and whom others hand "
+        "over to must go on handling them."
+    ),
+    "certificate_days": _l("A certificate ends on the day on which it begins, or later."),
+    "password_length": _l("A password has 10 to 200 characters."),
     "conflict": _l("This cannot be done in the present state."),
     "identifier_reused": _l("This identifier was used before with other content."),
     "naive_time": _l("Give the time with its time zone."),

@@ -41,6 +41,8 @@ class Console:
     server: LiveServer
     labels: dict[str, str] = field(default_factory=dict)
     case_id: str = ""
+    unit: str = ""
+    officer: str = ""
 
     def ask(self, who: str, path: str, body: Any = None) -> Any:
         """The JSON answer of the API to `who`."""
@@ -74,6 +76,18 @@ class Console:
     def file_case(self, number: str, party: str) -> str:
         filed = {"number": number, "party": party, "sector": "food", "filed_on": "2023-09-15"}
         return str(self.ask("handler", "/api/v1/cases", filed)["id"])
+
+    def employ(self, unit: str, name: str) -> None:
+        """A unit that hands over to the squad, and an officer of it with two certificates."""
+        to = str(self.server.bureau.units["squad"])
+        said = {"name": unit, "kind": "inspection", "hands_over_to": to}
+        self.unit = self.ask("administrator", "/api/v1/units", said)["id"]
+        held = [
+            {"number": f"{name[:38]}{n}", "valid_from": "2023-01-01", "valid_to": "2023-12-31"}
+            for n in range(2)
+        ]
+        person = {"name": name, "badge": name[-40:], "unit": self.unit, "certificates": held}
+        self.officer = self.ask("administrator", "/api/v1/officers", person)["id"]
 
     def inspect(self, party: str, place: str) -> None:
         """A record of an inspection by two officers of the street unit and the squad."""
@@ -148,6 +162,7 @@ def furnish(server: LiveServer) -> Console:
     console.file_case(THIRD_CASE, "赵记烟酒行")
     console.inspect("李记茶楼", "迎宾路8号")
     console.inspect(HOSTILE_PARTY, "<b>" + "很长的地址" * 20 + "W" * 190)
+    console.employ(HOSTILE_PARTY[:100], HOSTILE_PARTY[:100])
     video = (MEDIA / "max-heromode.mp4").read_bytes()
     console.dock(FILM, video)
     console.dock(PHOTO, (MEDIA / PHOTO).read_bytes())

@@ -51,8 +51,29 @@ PAGES = {
         "/inspections/{inspection}",
         "/inspections/{other_inspection}",
     ],
-    "supervisor": ["/", "/exhibits/{film}", "/cases/{case}", "/custody-log", "/fixity"],
-    "administrator": ["/", "/recorders", "/administration"],
+    "supervisor": [
+        "/",
+        "/exhibits/{film}",
+        "/cases/{case}",
+        "/people",
+        "/people/{officer}",
+        "/units",
+        "/custody-log",
+        "/fixity",
+    ],
+    "administrator": [
+        "/",
+        "/recorders",
+        "/people",
+        "/people?text=nothing-like-it",
+        "/people/{officer}",
+        "/units",
+        "/units/{unit}",
+        "/administration",
+        "/accounts",
+        "/accounts/{account}",
+        "/accounts/own",
+    ],
 }
 FIRST_DAY = {
     "handler": ["/", "/exhibits", "/cases", "/inspections"],
@@ -78,6 +99,9 @@ def named(console: Console) -> dict[str, str]:
         "other_case": cases[OTHER_CASE],
         "inspection": inspections[True],
         "other_inspection": inspections[False],
+        "officer": console.officer,
+        "unit": console.unit,
+        "account": str(console.server.bureau.accounts["street_officer"]),
     }
 
 
@@ -113,7 +137,7 @@ def test_a_page_is_whole_usable_and_in_one_language(
 def test_every_page_of_the_map_is_looked_at(bureau: Bureau) -> None:
     app = create_app(bureau.environ)
     own = {"login", "workbench", "exhibits", "cases", "recorders", "inspections", "log_page",
-           "administration", "dossiers"}  # fmt: skip
+           "administration", "dossiers", "people", "units_page", "accounts_page"}  # fmt: skip
     seen = {
         re.sub(r"\{\w+\}|HD-012", "*", p).partition("?")[0] for ps in PAGES.values() for p in ps
     }
