@@ -141,7 +141,8 @@ def main() -> int:
         target.dispose()
     print(table_of(copied))
     print("MOVED: both sides are equal, and the custody log holds.")
-    print(f"Start with ZHENGLIAN_DATABASE_URL={target.url.render_as_string(hide_password=True)}")
+    started_with = target.url.set(drivername=target.dialect.name)
+    print(f"Start with ZHENGLIAN_DATABASE_URL={started_with.render_as_string(hide_password=True)}")
     return 0
 
 

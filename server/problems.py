@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from contextlib import nullcontext
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
 from flask import Flask, current_app, jsonify, redirect, render_template, request, url_for
+from flask_babel import force_locale
 from flask_babel import gettext as _
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -124,9 +126,11 @@ def respond(status: int, code: str, title: str, **members: Any) -> Response:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and code not in _SPOKEN_5XX:
         incident = uuid4().hex[:12]
         log.error("incident %s: %s %s", incident, code, request.path, exc_info=True)
-        title = _(
-            "Something went wrong here. Tell your administrator this number: %(n)s", n=incident
-        )
+        # Programs are told in English, as everything else is that the API says.
+        with force_locale("en") if speaks_json() else nullcontext():
+            title = _(
+                "Something went wrong here. Tell your administrator this number: %(n)s", n=incident
+            )
         code, members = "internal_error", {"incident": incident}
     if speaks_json():
         return problem(status, code, title, **members)

@@ -209,6 +209,8 @@ def test_an_original_that_is_gone_or_of_another_length_is_not_served_and_told(
     path.unlink() if left is None else path.write_bytes(left)
     answer = supervisor.get(f"{exhibit}/original")
     assert (answer.status_code, answer.json["code"]) == (500, "internal_error")
+    assert answer.json["title"].endswith(answer.json["incident"])
+    assert answer.json["title"].isascii()  # of an API that speaks English, whatever the browser's
     told = supervisor.get(f"{exhibit}/custody").json
     assert [c["member"] for c in told["contradictions"]] == ["original"]
     assert "exhibit:downloaded" not in [event["kind"] for event in told["events"]]

@@ -57,6 +57,7 @@ def test_there_and_back_is_the_same_to_the_byte(
     code, said = run("move-database", "--to", there, "--data", day.data)
     assert code == 0, said
     assert "MOVED" in said
+    assert "+psycopg" not in said  # as the settings say it
     for table in before:
         assert f"{table.rows}  {table.sha256[:16]}" in said
     assert digests(there) == before
