@@ -168,7 +168,7 @@ def _require_empty(connection: Connection) -> None:
         if connection.execute(select(1).select_from(table).limit(1)).first():
             raise CopyRefused(
                 f"The target is not empty: there are rows in {table.name}. "
-                "Give an empty one; or, if nothing in it is needed, empty it first: with dropdb and "
+                "Give an empty one. If nothing in it is needed, empty it: with dropdb and "
                 "createdb on PostgreSQL; a SQLite file is removed."
             )
 

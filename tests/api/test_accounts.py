@@ -468,7 +468,7 @@ def test_an_administrator_opens_an_account_that_can_log_in(
     token = log_in(client, "王芳", "her own password").json["token"]
     assert client.get(EXHIBITS, headers=bearer(token)).status_code == 200
     again = as_role("administrator").post(ACCOUNTS, json=body)
-    assert (again.status_code, again.json["code"]) == (409, "conflict")
+    assert (again.status_code, again.json["code"]) == (409, "name_taken")
 
 
 @pytest.mark.parametrize(
