@@ -30,6 +30,7 @@ class Kind(enum.StrEnum):
     UPLOAD_EXPIRED = "upload:expired"
 
     EXHIBIT_ACQUIRED = "exhibit:acquired"  # taken in: the claims, who, from where
+    EXHIBIT_ATTRIBUTED = "exhibit:attributed"  # to a recorder that was entered later
     EXHIBIT_SEALED = "exhibit:sealed"  # three digests equal, filed write-once
     EXHIBIT_QUARANTINED = "exhibit:quarantined"  # which digests differed
     EXHIBIT_RECEIVED_AGAIN = "exhibit:received_again"  # the same bytes came once more
@@ -98,6 +99,7 @@ DETAILS: dict[Kind, frozenset[str]] = {
             "flags",
         }
     ),
+    Kind.EXHIBIT_ATTRIBUTED: frozenset({"number", "recorder", "wearer", "unit", "flags"}),
     Kind.EXHIBIT_SEALED: frozenset(
         {
             "size",

@@ -27,6 +27,7 @@ _TYPES = {
     "exhibit:altered": "fixity check",
     "exhibit:unreadable": "fixity check",
     "exhibit:readable_again": "fixity check",
+    "exhibit:attributed": "metadata modification",
     "exhibit:probed": "metadata extraction",
     "exhibit:exported": "dissemination",
     "exhibit:downloaded": "dissemination",

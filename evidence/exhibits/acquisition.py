@@ -25,11 +25,12 @@ from evidence.custody.note import Signer
 from evidence.digests import pack_segments, segments_digest
 from evidence.errors import FixityMismatch
 from evidence.exhibits import claims
+from evidence.exhibits.attributing import find_recorder
 from evidence.exhibits.flags import Flag
 from evidence.exhibits.models import Exhibit, ExhibitSegments, ExhibitState
 from evidence.exhibits.receipt import sign_receipt
 from evidence.people.actor import Actor, ActorType, Via
-from evidence.recorders.ledger import find_by_number, wearer_at
+from evidence.recorders.ledger import find_by_number
 from evidence.storage.port import OriginalStore, ReadBack
 from evidence.turns import take_turn
 from evidence.uploads.models import Upload, UploadState
@@ -157,13 +158,14 @@ def _register(
         recorder_claim=upload.recorder_claim,
         recorded_at_claim=upload.recorded_at_claim,
         recorded_at=reading.recorded_at,
+        unit_id=upload.unit_id,
         upload_id=upload.id,
         custodian=upload.actor_name,
         received_at=received_at,
         sealed_at=now if state is ExhibitState.SEALED else None,
         last_read_at=now,
     )
-    flags = set(reading.flags) | _find_wearer(session, exhibit, reading, upload)
+    flags = set(reading.flags) | find_recorder(session, exhibit, reading.recorder)
     if upload.sha256_claim is None:
         flags.add(Flag.DIGEST_UNCLAIMED)
     if upload.actor_type == ActorType.OFFICER.value and upload.unit_id != exhibit.unit_id:
@@ -189,31 +191,6 @@ def _read_claims(upload: Upload, now: dt.datetime) -> claims.Reading:
 def _label(session: Session, now: dt.datetime) -> str:
     year = now.astimezone(SHANGHAI).year
     return f"E{year}-{next_number(session, f'exhibit:{year}'):06d}"
-
-
-def _find_wearer(
-    session: Session, exhibit: Exhibit, reading: claims.Reading, upload: Upload
-) -> set[Flag]:
-    """Who wore it, by the ledger at the recording time; and whose unit's it is."""
-    exhibit.unit_id = upload.unit_id
-    recorder = find_by_number(session, reading.recorder) if reading.recorder else None
-    if recorder is None:
-        return {Flag.RECORDER_UNKNOWN, Flag.WEARER_UNKNOWN}
-    exhibit.recorder_id, exhibit.unit_id = recorder.id, recorder.unit_id
-    flags = set()
-    same_name = select(Exhibit.id).where(
-        Exhibit.recorder_id == recorder.id,
-        Exhibit.filename == exhibit.filename,
-        Exhibit.sha256 != exhibit.sha256,
-    )
-    if session.scalar(same_name.limit(1)) is not None:
-        flags.add(Flag.NAME_COLLISION)
-    at = reading.recorded_at
-    checkout = wearer_at(session, recorder.id, at) if at is not None else None
-    if checkout is None:
-        return flags | {Flag.WEARER_UNKNOWN}
-    exhibit.officer_id, exhibit.unit_id = checkout.officer_id, checkout.unit_id
-    return flags
 
 
 def _note_acquired(session: Session, upload: Upload, exhibit: Exhibit) -> None:

@@ -13,7 +13,7 @@ import enum
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -107,7 +107,7 @@ def _deciding(session: Session, events: Sequence[RecordedEvent]) -> list[Recorde
 
     A recorder's ledger is years long, and every exhibit is held against it.
     """
-    acquired, recorder = _only(events, Kind.EXHIBIT_ACQUIRED), _recorder(events)
+    acquired, recorder = _acquired(events), _recorder(events)
     at = acquired.details.get("recorded_at") if acquired else None
     if acquired is None or recorder is None or not isinstance(at, str):
         return []
@@ -144,7 +144,7 @@ def _stored(store: OriginalStore, events: Sequence[RecordedEvent]) -> Iterator[C
 
 
 def _recorder(events: Sequence[RecordedEvent]) -> UUID | None:
-    acquired = _only(events, Kind.EXHIBIT_ACQUIRED)
+    acquired = _acquired(events)
     said = acquired.details.get("recorder") if acquired else None
     try:
         return UUID(said) if isinstance(said, str) else None
@@ -159,7 +159,7 @@ def contradictions(
 
     `events` are all of the exhibit's and `ledger` all of its recorder's, in the order of the log.
     """
-    acquired = _only(events, Kind.EXHIBIT_ACQUIRED)
+    acquired = _acquired(events)
     settled = _only(events, Kind.EXHIBIT_SEALED) or _only(events, Kind.EXHIBIT_QUARANTINED)
     altered = _only(events, Kind.EXHIBIT_ALTERED) is not None
     found = [*_history(events)]
@@ -180,8 +180,17 @@ def _only(events: Iterable[RecordedEvent], kind: Kind) -> RecordedEvent | None:
     return next((event for event in events if event.kind == kind.value), None)
 
 
+def _acquired(events: Sequence[RecordedEvent]) -> RecordedEvent | None:
+    """exhibit:acquired; where the recorder was entered only later, as exhibit:attributed has it."""
+    acquired, later = (_only(events, k) for k in (Kind.EXHIBIT_ACQUIRED, Kind.EXHIBIT_ATTRIBUTED))
+    if acquired is None or later is None:
+        return acquired
+    details = {**acquired.details, **later.details}
+    return replace(acquired, position=later.position, details=details)
+
+
 def _history(events: Sequence[RecordedEvent]) -> Iterator[Contradiction]:
-    """It begins with one exhibit:acquired; one event says what became of it; none is altered."""
+    """One exhibit:acquired and one event of what became of it; none is altered."""
     kinds = Counter(event.kind for event in events)
     wanted = (
         (Kind.EXHIBIT_ACQUIRED, kinds[Kind.EXHIBIT_ACQUIRED.value]),
@@ -193,6 +202,9 @@ def _history(events: Sequence[RecordedEvent]) -> Iterator[Contradiction]:
     for kind, count in wanted:
         if count != 1:
             yield Contradiction(member=Member.HISTORY, row=None, log=f"{kind.value} × {count}")
+    if (count := kinds[Kind.EXHIBIT_ATTRIBUTED.value]) > 1:
+        again = f"{Kind.EXHIBIT_ATTRIBUTED.value} × {count}"
+        yield Contradiction(member=Member.HISTORY, row=None, log=again)
     for event in events:
         if event.state == "altered":
             altered = f"{event.kind} ({event.position})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -26,7 +26,9 @@ from evidence.people.actor import Actor
 from evidence.people.models import Officer, OfficerStatus, Unit
 from evidence.recorders.models import Checkout, Recorder, RecorderStatus
 from evidence.recorders.names import recorder_key
+from evidence.turns import take_turn
 
+_NUMBERS = UUID("0f6e2c52-38a4-4c0c-9d8e-5d8f6a0b7c11")
 # The clock of whoever types may run ahead of ours by this much.
 _AHEAD = dt.timedelta(minutes=5)
 
@@ -39,6 +41,7 @@ def register(
     key = recorder_key(number)
     if not 3 <= len(key) <= 30:
         raise InvalidInput("A recorder's number has 3 to 30 letters and digits, such as HD-012.")
+    take_turn_of(session, number)
     if session.scalar(select(Recorder).where(Recorder.key == key)) is not None:
         raise NameTaken(f"There is a recorder {number} already.")
     recorder = Recorder(
@@ -55,6 +58,11 @@ def register(
         unit=str(unit.id),
     )
     return recorder
+
+
+def take_turn_of(session: Session, number: str) -> None:
+    """In turn with whoever enters a recorder of this number, or asks for it in vain."""
+    take_turn(session, uuid5(_NUMBERS, recorder_key(number)))
 
 
 def find_by_number(session: Session, number: str) -> Recorder | None:

@@ -30,9 +30,9 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "differed_unknown": ("see the console", "详见控制台"),
     "failed": ("failed: {why}", "失败：{why}"),
     "recorder_unknown": (
-        "its recorder is not known, so no unit has it: name it with --recorder next time, "
-        "and tell your supervisor the number above",
-        "记录仪不明，未归属任何机构：下次请用 --recorder 指明，并将上述编号告知督察",
+        "its recorder is not known, so no unit has it: name it with --recorder next time; "
+        "if it is new, have the administrator enter it, and this will belong to it",
+        "记录仪不明，未归属任何机构：下次请用 --recorder 指明；如为新记录仪，请管理员登记，登记后即归属其机构",
     ),
     "removed": ("removed from the card", "已从卡上清除"),
     "kept": ("NOT removed: {why}", "未清除：{why}"),

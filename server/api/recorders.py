@@ -9,6 +9,7 @@ from flask_smorest import Blueprint
 from sqlalchemy.orm import Session
 
 from evidence.errors import InvalidInput, NotFound
+from evidence.exhibits.attributing import attribute
 from evidence.paging import Page
 from evidence.people.models import Officer, Unit
 from evidence.recorders import finding, ledger
@@ -46,13 +47,15 @@ def listed(query: dict[str, Any]) -> Page[Recorder]:
 @blp.arguments(RecorderRequest)
 @blp.response(201, RecorderResponse)
 def register(request: dict[str, Any]) -> Recorder:
-    """Enter a recorder into the bureau's books."""
+    """Enter a recorder into the bureau's books; what came from it before belongs to it then."""
     actor = current_actor()
     with unit_of_work() as session:
         unit = session.get(Unit, request.pop("unit_id"))
         if unit is None:
             raise InvalidInput("There is no such unit.")
-        return ledger.register(session, request.pop("number"), unit, actor, **request)
+        recorder = ledger.register(session, request.pop("number"), unit, actor, **request)
+        attribute(session, recorder, actor)
+        return recorder
 
 
 @blp.get("/<name>")

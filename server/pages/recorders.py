@@ -11,6 +11,7 @@ from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
 from evidence.errors import EvidenceError, InvalidInput
+from evidence.exhibits.attributing import attribute
 from evidence.people import access
 from evidence.people.access import Act, Reach
 from evidence.people.models import Officer, OfficerStatus, Unit
@@ -62,7 +63,7 @@ def _list(error: str = "") -> str:
 
 @blp.post("")
 def register() -> str | Response | tuple[str, int]:
-    """Enter a recorder into the register."""
+    """Enter a recorder into the register; what came from it before belongs to it then."""
     actor, form = current_actor(), request.form
     try:
         with unit_of_work() as session:
@@ -77,11 +78,14 @@ def register() -> str | Response | tuple[str, int]:
                 model=form.get("model", "")[:80],
                 serial=form.get("serial", "")[:60],
             )
+            before = attribute(session, recorder, actor)
     except ValueError:
         return _list(_("Choose a unit.")), 422
     except EvidenceError as error:
         return _list(error_words(error)), 422
     flash(_("%(number)s is in the register.", number=recorder.number))
+    if before:
+        flash(_("What came from it before belongs to it now: %(n)s.", n=before))
     return redirect(url_for("recorders.one", number=recorder.number))
 
 

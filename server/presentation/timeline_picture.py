@@ -40,6 +40,7 @@ class Picture:
 
 _SHAPES = {
     "exhibit:acquired": "square",
+    "exhibit:attributed": "square",
     "exhibit:sealed": "square",
     "exhibit:quarantined": "cross",
     "exhibit:altered": "cross",

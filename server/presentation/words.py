@@ -136,6 +136,7 @@ KINDS = {
     Kind.UPLOAD_TERMINATED: (_l("Upload given up"), "x"),
     Kind.UPLOAD_EXPIRED: (_l("Upload expired"), "clock"),
     Kind.EXHIBIT_ACQUIRED: (_l("Acquired"), "upload"),
+    Kind.EXHIBIT_ATTRIBUTED: (_l("Attributed to a recorder entered later"), "camera"),
     Kind.EXHIBIT_SEALED: (_l("Sealed"), "shield-check"),
     Kind.EXHIBIT_QUARANTINED: (_l("Quarantined"), "shield-x"),
     Kind.EXHIBIT_RECEIVED_AGAIN: (_l("Same bytes received again"), "copy"),

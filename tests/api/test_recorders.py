@@ -28,6 +28,27 @@ def test_only_who_keeps_the_books_enters_a_recorder(office: Office) -> None:
     assert office.client("administrator").post(URL, json=nowhere).status_code == 422
 
 
+def test_what_was_docked_before_its_recorder_was_entered_is_its_units_then(office: Office) -> None:
+    unknown = {"recorder_id": None, "officer_id": None, "recorder_claim": "HD-070"}
+    flags = ["recorder_unknown", "wearer_unknown"]
+    exhibit = office.exhibit(unit_id=None, **unknown, flags=flags)
+    officer, where = office.client("officer"), f"/api/v1/exhibits/{exhibit}"
+    assert officer.get(where).status_code == 404
+    recorder = {"number": "HD-070", "unit": str(office.units["squad"])}
+    assert office.client("administrator").post(URL, json=recorder).status_code == 201
+    assert officer.get(where).json["flags"] == ["wearer_unknown"]
+    found = officer.get("/api/v1/exhibits?text=HD-070").json["items"]
+    assert [each["id"] for each in found] == [str(exhibit)]
+    assert "exhibit:attributed" in office.kinds(exhibit)
+    # By the form, the page says how many.
+    office.exhibit(unit_id=None, **{**unknown, "recorder_claim": "HD-071"}, flags=flags)
+    form = {"number": "HD-071", "unit": str(office.units["squad"])}
+    page = office.client("administrator").post(
+        "/recorders", data=form, headers={"Accept-Language": "en"}, follow_redirects=True
+    )
+    assert "belongs to it now: 1." in page.text
+
+
 def test_a_recorder_goes_out_and_comes_back(office: Office, clock: SteppingClock) -> None:
     client, ledger = office.client("officer"), f"{URL}/HD-012/checkouts"
     request = {"officer": str(office.officers["officer"]), "purpose": "巡查"}
