@@ -32,7 +32,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "recorder_unknown": (
         "its recorder is not known, so no unit has it: name it with --recorder next time; "
         "if it is new, have the administrator enter it, and this will belong to it",
-        "记录仪不明，未归属任何机构：下次请用 --recorder 指明；如为新记录仪，请管理员登记，登记后即归属其机构",
+        "记录仪不明，未归属任何机构：下次请用 --recorder 指明；"
+        "如为新记录仪，请管理员登记，登记后即归属其机构",
     ),
     "removed": ("removed from the card", "已从卡上清除"),
     "kept": ("NOT removed: {why}", "未清除：{why}"),
