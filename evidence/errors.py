@@ -149,6 +149,12 @@ class AdministratorNeeded(Conflict):
     code = "administrator_needed"
 
 
+class ChangedMeanwhile(Conflict):
+    """Somebody else has changed this since you opened it. Look at it as it is now."""
+
+    code = "changed_meanwhile"
+
+
 class CaseArchived(Conflict):
     """The case is archived; only an archivist may still link to it."""
 

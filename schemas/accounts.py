@@ -5,6 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from evidence.people.actor import Role
+from schemas.members import Text
 
 
 class TokenRequest(Schema):
@@ -19,8 +20,8 @@ class TokenResponse(Schema):
 
 
 class PasswordChange(Schema):
-    old = fields.String(required=True, validate=validate.Length(1, 200), load_only=True)
-    new = fields.String(required=True, validate=validate.Length(1, 200), load_only=True)
+    old = Text(200, required=True, load_only=True)
+    new = Text(200, required=True, load_only=True)
 
 
 class TokenListed(Schema):
@@ -51,8 +52,8 @@ _ROLES = [role.value for role in Role if role is not Role.STATION]
 
 
 class AccountRequest(Schema):
-    username = fields.String(required=True, validate=validate.Length(1, 60))
-    password = fields.String(required=True, validate=validate.Length(10, 200), load_only=True)
+    username = Text(60, shortest=1, required=True)
+    password = Text(200, shortest=10, required=True, load_only=True)
     roles = fields.List(
         fields.String(validate=validate.OneOf(_ROLES)),
         required=True,
@@ -65,7 +66,7 @@ class AccountChange(Schema):
     """What is left out stays as it is."""
 
     active = fields.Boolean()
-    password = fields.String(validate=validate.Length(10, 200), load_only=True)
+    password = Text(200, shortest=10, load_only=True)
     roles = fields.List(
         fields.String(validate=validate.OneOf(_ROLES)), validate=validate.Length(1, len(_ROLES))
     )

@@ -18,6 +18,10 @@ class RecorderResponse(Schema):
     status = fields.Enum(RecorderStatus, by_value=True)
 
 
+class Attributed(Schema):
+    attributed = fields.Integer(metadata={"description": "exhibits that it was given now"})
+
+
 class RecorderQuery(PageQuery):
     text = Text(100, load_default="", metadata={"description": "part of number, serial, model"})
     unit_id = fields.UUID(load_default=None, data_key="unit")

@@ -48,6 +48,7 @@ STATUS: dict[type[e.EvidenceError], int] = {
     e.CaseNotFound: 404,
     e.UploadGone: 410,
     e.Conflict: 409,
+    e.ChangedMeanwhile: 409,
     e.NameTaken: 409,
     e.AdministratorNeeded: 409,
     e.CaseArchived: 409,

@@ -31,6 +31,7 @@ from evidence.exhibits.models import Exhibit, ExhibitSegments, ExhibitState
 from evidence.exhibits.receipt import sign_receipt
 from evidence.people.actor import Actor, ActorType, Via
 from evidence.recorders.ledger import find_by_number
+from evidence.recorders.names import recorder_key
 from evidence.storage.port import OriginalStore, ReadBack
 from evidence.turns import take_turn
 from evidence.uploads.models import Upload, UploadState
@@ -143,7 +144,6 @@ def _register(
     reading = _read_claims(upload, now)
     exhibit = Exhibit(
         id=_exhibit_id(upload),
-        label=_label(session, now),
         state=state,
         sha256=read_back.sha256.hex,
         sm3=read_back.sm3.hex if read_back.sm3 else None,
@@ -171,6 +171,8 @@ def _register(
     if upload.actor_type == ActorType.OFFICER.value and upload.unit_id != exhibit.unit_id:
         flags.add(Flag.SENT_FROM_ELSEWHERE)
     exhibit.flags = sorted(flag.value for flag in flags)
+    # The year's counter is everybody's until the end: after whatever may have to wait.
+    exhibit.label = _label(session, now)
     session.add(exhibit)
     session.flush()
     session.add(ExhibitSegments(exhibit_id=exhibit.id, packed=pack_segments(read_back.segments)))
@@ -289,10 +291,18 @@ def _receive_again(
 def _differently_claimed(session: Session, upload: Upload, known: Exhibit) -> bool:
     """Whether the source names another recorder or time: who came first may have lied."""
     reading = _read_claims(upload, clock.now())
-    recorder = find_by_number(session, reading.recorder) if reading.recorder else None
-    other_recorder = reading.recorder and (recorder.id if recorder else None) != known.recorder_id
     other_time = reading.recorded_at and reading.recorded_at != known.recorded_at
-    return bool(other_recorder or other_time)
+    return bool(other_time or _other_recorder(session, reading.recorder, known))
+
+
+def _other_recorder(session: Session, number: str, known: Exhibit) -> bool:
+    if not number:
+        return False
+    if known.recorder_id is None:
+        named = claims.recorder(known.filename, known.recorder_claim)
+        return recorder_key(named) != recorder_key(number)
+    recorder = find_by_number(session, number)
+    return recorder is None or recorder.id != known.recorder_id
 
 
 def _receipt(signer: Signer, upload: Upload, exhibit: Exhibit) -> str:

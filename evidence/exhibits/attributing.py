@@ -7,7 +7,8 @@ recording has stays with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -16,14 +17,18 @@ from sqlalchemy.orm import Session
 from evidence.custody.append import append_each
 from evidence.custody.kinds import Kind
 from evidence.exhibits import claims
-from evidence.exhibits.flags import Flag
+from evidence.exhibits.flags import SETTLED, Flag
 from evidence.exhibits.models import Exhibit
 from evidence.people.access import Act, require
-from evidence.people.actor import Actor
+from evidence.people.actor import Actor, ActorType
 from evidence.recorders.ledger import find_by_number, take_turn_of, wearer_at
 from evidence.recorders.models import Recorder
 from evidence.recorders.names import recorder_key
 from evidence.turns import take_turn
+from evidence.uploads.models import Upload
+
+# Of one transaction: each takes a turn of its own until the end, and others wait to write.
+AT_ONCE = 500
 
 
 def find_recorder(session: Session, exhibit: Exhibit, number: str) -> set[Flag]:
@@ -35,22 +40,35 @@ def find_recorder(session: Session, exhibit: Exhibit, number: str) -> set[Flag]:
         recorder = find_by_number(session, number)
     if recorder is None:
         return {Flag.RECORDER_UNKNOWN, Flag.WEARER_UNKNOWN}
-    unit_id, doubts = _wear(session, exhibit, recorder)
-    exhibit.unit_id = unit_id
+    taken = _names_of(session, recorder, [exhibit])
+    exhibit.unit_id, doubts = _wear(session, exhibit, recorder, taken)
     return doubts
 
 
-def _wear(session: Session, exhibit: Exhibit, recorder: Recorder) -> tuple[UUID, set[Flag]]:
+def _names_of(
+    session: Session, recorder: Recorder, exhibits: Sequence[Exhibit]
+) -> dict[str, set[str]]:
+    """The digests that the recorder has under the names of these exhibits."""
+    taken: dict[str, set[str]] = {}
+    rows = session.execute(
+        select(Exhibit.filename, Exhibit.sha256).where(
+            Exhibit.recorder_id == recorder.id,
+            Exhibit.filename.in_({exhibit.filename for exhibit in exhibits}),
+        )
+    )
+    for filename, sha256 in rows:
+        taken.setdefault(filename, set()).add(sha256)
+    return taken
+
+
+def _wear(
+    session: Session, exhibit: Exhibit, recorder: Recorder, taken: dict[str, set[str]]
+) -> tuple[UUID, set[Flag]]:
     """Recorder and wearer into the exhibit; the unit that they are of, and the doubts."""
     exhibit.recorder_id = recorder.id
-    doubts = set()
-    same_name = select(Exhibit.id).where(
-        Exhibit.recorder_id == recorder.id,
-        Exhibit.filename == exhibit.filename,
-        Exhibit.sha256 != exhibit.sha256,
-    )
-    if session.scalar(same_name.limit(1)) is not None:
-        doubts.add(Flag.NAME_COLLISION)
+    digests = taken.setdefault(exhibit.filename, set())
+    doubts = {Flag.NAME_COLLISION} if digests - {exhibit.sha256} else set()
+    digests.add(exhibit.sha256)
     at = exhibit.recorded_at
     checkout = wearer_at(session, recorder.id, at) if at is not None else None
     if checkout is None:
@@ -59,54 +77,67 @@ def _wear(session: Session, exhibit: Exhibit, recorder: Recorder) -> tuple[UUID,
     return checkout.unit_id, doubts
 
 
-def attribute(session: Session, recorder: Recorder, by: Actor) -> int:
-    """Give a recorder that was just entered what came before it: each time an event. How many.
+def came_before(session: Session, recorder: Recorder) -> list[UUID]:
+    """The exhibits without a recorder whose source, or file name, names this one."""
+    rows = session.execute(
+        select(Exhibit.id, Exhibit.filename, Exhibit.recorder_claim)
+        .where(Exhibit.recorder_id.is_(None))
+        .order_by(Exhibit.position)
+    )
+    return [
+        row.id
+        for row in rows
+        if recorder_key(claims.recorder(row.filename, row.recorder_claim)) == recorder.key
+    ]
 
-    Raises AccessDenied.
+
+def attribute(session: Session, recorder: Recorder, ids: Sequence[UUID], by: Actor) -> int:
+    """Give `recorder` those of `ids` (AT_ONCE at most) that have none; how many it was given.
+
+    The ids are of `came_before`; each that is given is an event. Raises AccessDenied.
     """
     require(by, Act.RECORDER_MANAGE)
-    ids = list(_claiming(session, recorder.key))
     take_turn(session, *ids)
-    told = {}
-    for exhibit in session.scalars(
+    exhibits = session.scalars(
         select(Exhibit)
         .where(Exhibit.id.in_(ids), Exhibit.recorder_id.is_(None))
         .order_by(Exhibit.position)
         .execution_options(populate_existing=True)
-    ).all():
-        before = set(exhibit.flags) - {Flag.RECORDER_UNKNOWN.value, Flag.WEARER_UNKNOWN.value}
-        unit_id, doubts = _wear(session, exhibit, recorder)
-        exhibit.unit_id = exhibit.unit_id or unit_id
-        exhibit.flags = sorted(before | {doubt.value for doubt in doubts})
-        session.flush()
-        told[exhibit.id] = {
-            "number": recorder.number,
-            "recorder": str(recorder.id),
-            "wearer": str(exhibit.officer_id) if exhibit.officer_id else None,
-            "unit": str(exhibit.unit_id),
-            "flags": exhibit.flags,
-        }
+    ).all()
+    taken, sent = _names_of(session, recorder, exhibits), _sent_by_officers(session, exhibits)
+    with session.no_autoflush:
+        told = {e.id: _given(session, e, recorder, taken, e.upload_id in sent) for e in exhibits}
+    session.flush()
     append_each(session, Kind.EXHIBIT_ATTRIBUTED, told, by)
     return len(told)
 
 
-def _claiming(session: Session, key: str) -> Iterator[UUID]:
-    """The exhibits without a recorder whose source, or file name, names this one."""
-    rows = session.execute(
-        select(
-            Exhibit.id,
-            Exhibit.filename,
-            Exhibit.recorder_claim,
-            Exhibit.recorded_at_claim,
-            Exhibit.received_at,
-        ).where(Exhibit.recorder_id.is_(None))
+def _sent_by_officers(session: Session, exhibits: Sequence[Exhibit]) -> set[UUID | None]:
+    uploads = [exhibit.upload_id for exhibit in exhibits]
+    query = select(Upload.id).where(
+        Upload.id.in_(uploads), Upload.actor_type == ActorType.OFFICER.value
     )
-    for row in rows:
-        reading = claims.read(
-            filename=row.filename,
-            recorder_claim=row.recorder_claim,
-            recorded_at_claim=row.recorded_at_claim,
-            received_at=row.received_at,
-        )
-        if recorder_key(reading.recorder) == key:
-            yield row.id
+    return set(session.scalars(query))
+
+
+def _given(
+    session: Session,
+    exhibit: Exhibit,
+    recorder: Recorder,
+    taken: dict[str, set[str]],
+    sent_by_officer: bool,
+) -> dict[str, Any]:
+    """Give one; what its event says."""
+    unit_id, doubts = _wear(session, exhibit, recorder, taken)
+    if sent_by_officer and exhibit.unit_id not in (None, unit_id):
+        doubts.add(Flag.SENT_FROM_ELSEWHERE)
+    exhibit.unit_id = exhibit.unit_id or unit_id
+    before = set(exhibit.flags) - SETTLED
+    exhibit.flags = sorted(before | {doubt.value for doubt in doubts})
+    return {
+        "number": recorder.number,
+        "recorder": str(recorder.id),
+        "wearer": str(exhibit.officer_id) if exhibit.officer_id else None,
+        "unit": str(exhibit.unit_id),
+        "flags": exhibit.flags,
+    }

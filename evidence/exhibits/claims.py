@@ -54,9 +54,15 @@ def read(
             flags.add(Flag.LATE_UPLOAD)
     return Reading(
         recorded_at=recorded_at,
-        recorder=recorder_claim.strip() or (named.device if named else ""),
+        recorder=recorder(filename, recorder_claim),
         flags=frozenset(flags),
     )
+
+
+def recorder(filename: str, recorder_claim: str) -> str:
+    """The number of the recorder, as the source says it or else the name; nothing if neither."""
+    named = names.parse(filename)
+    return recorder_claim.strip() or (named.device if named else "")
 
 
 def _time(claim: str, flags: set[Flag]) -> dt.datetime | None:

@@ -23,8 +23,10 @@ from evidence.custody.append import timestamp
 from evidence.custody.kinds import Kind
 from evidence.custody.reading import RecordedEvent, newest_of
 from evidence.errors import InvalidInput, StorageError, StorageUnavailable
-from evidence.exhibits.flags import Flag
+from evidence.exhibits import claims
+from evidence.exhibits.flags import SETTLED, Flag
 from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState, Fixity, MediaState
+from evidence.recorders.names import recorder_key
 from evidence.storage.port import OriginalStore
 
 # The row's sealed_at and its event's time are read from the clock one after the other.
@@ -189,6 +191,25 @@ def _acquired(events: Sequence[RecordedEvent]) -> RecordedEvent | None:
     return replace(acquired, position=later.position, details=details)
 
 
+def _may_be_attributed(events: Sequence[RecordedEvent]) -> bool:
+    """Whether exhibit:attributed, if there is one, settles only what was open.
+
+    Whoever can write rows can have any event signed; this one must not speak for a changed row.
+    """
+    acquired, later = (_only(events, k) for k in (Kind.EXHIBIT_ACQUIRED, Kind.EXHIBIT_ATTRIBUTED))
+    if acquired is None or later is None:
+        return later is None
+    had, has = acquired.details, later.details
+    claimed = claims.recorder(str(had.get("filename")), str(had.get("recorder_claim")))
+    return (
+        later.position > acquired.position
+        and had.get("recorder") is None
+        and had.get("unit") in (None, has.get("unit"))
+        and set(had.get("flags") or ()) - SETTLED <= set(has.get("flags") or ())
+        and recorder_key(str(has.get("number"))) == recorder_key(claimed)
+    )
+
+
 def _history(events: Sequence[RecordedEvent]) -> Iterator[Contradiction]:
     """One exhibit:acquired and one event of what became of it; none is altered."""
     kinds = Counter(event.kind for event in events)
@@ -202,7 +223,7 @@ def _history(events: Sequence[RecordedEvent]) -> Iterator[Contradiction]:
     for kind, count in wanted:
         if count != 1:
             yield Contradiction(member=Member.HISTORY, row=None, log=f"{kind.value} × {count}")
-    if (count := kinds[Kind.EXHIBIT_ATTRIBUTED.value]) > 1:
+    if (count := kinds[Kind.EXHIBIT_ATTRIBUTED.value]) > 1 or not _may_be_attributed(events):
         again = f"{Kind.EXHIBIT_ATTRIBUTED.value} × {count}"
         yield Contradiction(member=Member.HISTORY, row=None, log=again)
     for event in events:

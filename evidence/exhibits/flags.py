@@ -23,3 +23,7 @@ class Flag(enum.StrEnum):
     CLAIMS_DIFFER = "claims_differ"  # same bytes again, other recorder or time
     SENT_FROM_ELSEWHERE = "sent_from_elsewhere"  # by an officer who is not of the exhibit's unit
     CASE_UNKNOWN = "case_unknown"  # the case named at the source was not found, or not linkable
+
+
+# What a recorder that is entered later may settle; every other doubt stays.
+SETTLED = frozenset({Flag.RECORDER_UNKNOWN.value, Flag.WEARER_UNKNOWN.value})

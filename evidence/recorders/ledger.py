@@ -39,7 +39,7 @@ def register(
     """Enter a recorder. Raises AccessDenied, InvalidInput, NameTaken where the number is taken."""
     require(by, Act.RECORDER_MANAGE)
     key = recorder_key(number)
-    if not 3 <= len(key) <= 30:
+    if not 3 <= len(key) <= 30 or len(number.strip()) > 30:
         raise InvalidInput("A recorder's number has 3 to 30 letters and digits, such as HD-012.")
     take_turn_of(session, number)
     if session.scalar(select(Recorder).where(Recorder.key == key)) is not None:

@@ -48,7 +48,9 @@ def register_unit(
 def change_unit(session: Session, unit: Unit, by: Actor, said: Mapping[str, Any]) -> Unit:
     """Change `name`, `kind` or `hands_over_to_id`; nothing else. Raises like `register_unit`."""
     require(by, Act.PEOPLE_MANAGE)
-    take_turn(session, unit.id)
+    to_id = said.get("hands_over_to_id", unit.hands_over_to_id)
+    # Both at once: two units that are given to each other would wait for each other.
+    take_turn(session, unit.id, *([to_id] if to_id else []))
     session.refresh(unit)
     before = _said_of_unit(unit)
     if "name" in said and said["name"].strip() != unit.name:

@@ -17,10 +17,12 @@ from evidence.custody.kinds import Kind
 from evidence.errors import AdministratorNeeded
 from evidence.people.access import Act, require
 from evidence.people.actor import Actor, Role
+from evidence.turns import take_turn
 from server.accounts import tokens
 from server.accounts.creation import known_officer
 from server.accounts.models import Account, Token
 from server.accounts.passwords import hash_password
+from server.accounts.tokens import may_log_in
 
 
 def change(session: Session, account: Account, by: Actor, said: Mapping[str, Any]) -> Account:
@@ -30,6 +32,8 @@ def change(session: Session, account: Account, by: Actor, said: Mapping[str, Any
     left who administers accounts.
     """
     require(by, Act.ACCOUNT_MANAGE)
+    take_turn(session, account.id)
+    session.refresh(account)
     changed = []
     if said.get("active", account.active) != account.active:
         account.active = said["active"]
@@ -46,20 +50,18 @@ def change(session: Session, account: Account, by: Actor, said: Mapping[str, Any
     if not changed:
         return account
     session.flush()
-    _require_an_administrator(session)
+    require_an_administrator(session)
     _tell(session, account, by, changed)
     if {"password", "officer"} & set(changed) or not account.active:
         _end_logins(session, account, by)
     return account
 
 
-def change_own_password(
-    session: Session, account: Account, by: Actor, password: str, kept: Token
-) -> None:
-    """A person's own new password; it ends every login but `kept`. Raises PasswordLength."""
+def change_own_password(session: Session, account: Account, by: Actor, password: str) -> None:
+    """A person's own new password; it ends every login. Raises PasswordLength."""
     account.password_hash = hash_password(password)
     _tell(session, account, by, ["password"])
-    _end_logins(session, account, by, kept)
+    _end_logins(session, account, by)
 
 
 def _tell(session: Session, account: Account, by: Actor, changed: list[str]) -> None:
@@ -76,15 +78,16 @@ def _tell(session: Session, account: Account, by: Actor, changed: list[str]) -> 
     )
 
 
-def _end_logins(session: Session, account: Account, by: Actor, kept: Token | None = None) -> None:
+def _end_logins(session: Session, account: Account, by: Actor) -> None:
     open_tokens = select(Token.id).where(Token.account_id == account.id, Token.revoked_at.is_(None))
     for token_id in session.scalars(open_tokens).all():
-        if kept is None or token_id != kept.id:
-            tokens.revoke(session, token_id, by)
+        tokens.revoke(session, token_id, by)
 
 
-def _require_an_administrator(session: Session) -> None:
+def require_an_administrator(session: Session) -> None:
+    """Raise AdministratorNeeded where nobody could open accounts any more."""
     # All of them are locked, so that two who take each other's role away do so in turn.
     found = session.scalars(select(Account).where(Account.active).with_for_update())
-    if not any(Role.ADMINISTRATOR.value in account.roles for account in found):
+    administrators = [a for a in found if Role.ADMINISTRATOR.value in a.roles]
+    if not any(map(may_log_in, administrators)):
         raise AdministratorNeeded()

@@ -14,7 +14,7 @@ from evidence.custody.kinds import Kind
 from evidence.errors import InvalidInput, NameTaken
 from evidence.people.access import Act, require
 from evidence.people.actor import SYSTEM, Actor, Role
-from evidence.people.models import Officer
+from evidence.people.models import Officer, OfficerStatus
 from server.accounts.models import Account, Station
 from server.accounts.passwords import hash_password
 
@@ -50,9 +50,11 @@ def create_account(
 
 
 def known_officer(session: Session, officer_id: UUID | None) -> UUID | None:
-    """The same. Raises InvalidInput for one that is not in the books."""
-    if officer_id is not None and session.get(Officer, officer_id) is None:
-        raise InvalidInput("No such officer is known here.", officer=str(officer_id))
+    """The same. Raises InvalidInput for one that is not in the books, or has left."""
+    if officer_id is not None:
+        officer = session.get(Officer, officer_id)
+        if officer is None or officer.status is OfficerStatus.LEFT:
+            raise InvalidInput("No such officer is here.", officer=str(officer_id))
     return officer_id
 
 

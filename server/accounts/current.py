@@ -10,7 +10,7 @@ from evidence.people.actor import Actor, ActorType, Role, Via
 from evidence.people.models import Unit
 from server.accounts import tokens
 from server.accounts.models import Account, Token, TokenKind
-from server.accounts.passwords import check_password
+from server.accounts.passwords import admit, check_password
 from server.extensions import db
 from server.unit_of_work import unit_of_work
 
@@ -97,20 +97,25 @@ def account_actor(account: Account, via: Via) -> Actor:
 
 def sign_in(username: str, password: str) -> Account:
     """Log in with a session of the console's. Raises LoginFailed, LoginRefused."""
-    account = check_password(username, password, request.remote_addr)
+    verified = check_password(username, password, request.remote_addr)
     sign_out()
     with unit_of_work() as work:
-        account = work.get_one(Account, account.id)
+        account = admit(work, verified)
         _, secret = tokens.issue(
             work, TokenKind.SESSION, account, account_actor(account, Via.CONSOLE)
         )
+    remember(secret)
+    return account
+
+
+def remember(secret: str) -> None:
+    """Go on as whoever `secret` stands for, in this browser."""
     # A fresh session: what a stranger may have planted in the old one is gone.
     session.clear()
     session[_COOKIE] = secret
     session.permanent = True
     g.pop("token", None)
     g.pop("actor", None)
-    return account
 
 
 def sign_out() -> None:

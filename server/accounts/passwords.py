@@ -73,8 +73,30 @@ def hash_password(password: str) -> str:
     return _hasher.hash(password)
 
 
-def check_password(username: str, password: str, address: str | None) -> Account:
-    """The account whose password this is. Raises LoginFailed, LoginRefused."""
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """An account, and the digest of its password as it was when the right one was given."""
+
+    account_id: UUID
+    password_hash: str
+
+
+def admit(session: Session, verified: Verified) -> Account:
+    """The account anew, in its turn: what was verified a moment ago must still hold.
+
+    Raises LoginFailed where it was given another password since, or may log in no more.
+    """
+    take_turn(session, verified.account_id)
+    account = session.get(Account, verified.account_id, populate_existing=True)
+    if account is None or account.password_hash != verified.password_hash:
+        raise LoginFailed()
+    if not may_log_in(account):
+        raise LoginFailed()
+    return account
+
+
+def check_password(username: str, password: str, address: str | None) -> Verified:
+    """The account whose password this is, for `admit`. Raises LoginFailed, LoginRefused."""
     # Half of a surrogate pair is in nobody's name, and in no database; nor is a NUL.
     name = username.strip().encode("utf-8", "replace").decode().replace("\0", "?")
     subjects = {
@@ -86,23 +108,24 @@ def check_password(username: str, password: str, address: str | None) -> Account
             _count(session, subject, patience)
         account = session.scalar(select(Account).where(Account.username == name))
         admitted = account is not None and may_log_in(account)
-    right = _matches(account.password_hash if account else _nobody, password)
+        verified = Verified(account.id, account.password_hash) if account else None
+    right = _matches(verified.password_hash if verified else _nobody, password)
     with unit_of_work() as session:
         take_turn(session, *(UUID(bytes=subject[:16]) for subject in subjects))
         of_name, of_address = (session.get(LoginFailures, subject) for subject in subjects)
-        if account is not None and admitted and right:
+        if verified is not None and admitted and right:
             # Another login of the same name, at the same time, may have taken it off already.
             if of_name is not None:
                 session.delete(of_name)
             # Only its own: who has one account may not wash off guesses at others.
             if of_address is not None:
                 of_address.failures -= 1
-            return account
-        if account is not None and of_name and of_name.failures >= FOR_A_NAME.locks_at:
+            return verified
+        if verified is not None and of_name and of_name.failures >= FOR_A_NAME.locks_at:
             append(
                 session,
                 Kind.ACCOUNT_LOCKED,
-                account.id,
+                verified.account_id,
                 SYSTEM,
                 failures=of_name.failures,
                 until=timestamp(of_name.refused_until),

@@ -11,11 +11,18 @@ from sqlalchemy import select
 from evidence.errors import NotFound
 from evidence.people.access import Act, require
 from evidence.people.actor import Role
-from schemas.accounts import AccountChange, AccountRequest, AccountResponse
+from schemas.accounts import (
+    AccountChange,
+    AccountRequest,
+    AccountResponse,
+    PasswordChange,
+    TokenResponse,
+)
 from server.accounts.changing import change
 from server.accounts.creation import create_account
 from server.accounts.current import current_actor, require_login
 from server.accounts.models import Account
+from server.accounts.own import renew_password
 from server.extensions import db
 from server.unit_of_work import unit_of_work
 
@@ -47,6 +54,15 @@ def create(said: dict[str, Any]) -> Account:
             officer_id=said["officer_id"],
             by=actor,
         )
+
+
+@blp.put("/own/password")
+@blp.arguments(PasswordChange)
+@blp.response(200, TokenResponse)
+def renew(sent: dict[str, str]) -> dict[str, object]:
+    """Give oneself a new password. Every login of the account ends; the answer has a new token."""
+    token, secret = renew_password(sent["old"], sent["new"])
+    return {"id": token.id, "token": secret, "expires_at": token.expires_at}
 
 
 @blp.patch("/<uuid:account_id>")

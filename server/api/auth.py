@@ -6,12 +6,11 @@ from flask import request
 from flask_smorest import Blueprint
 
 from evidence.people.actor import Via
-from schemas.accounts import PasswordChange, TokenRequest, TokenResponse
+from schemas.accounts import TokenRequest, TokenResponse
 from server.accounts import tokens
 from server.accounts.current import account_actor, current_actor, current_token
-from server.accounts.models import Account, TokenKind
-from server.accounts.own import renew_password
-from server.accounts.passwords import check_password
+from server.accounts.models import TokenKind
+from server.accounts.passwords import admit, check_password
 from server.unit_of_work import unit_of_work
 
 blp = Blueprint("auth", __name__, url_prefix="/api/v1/auth", description="Tokens")
@@ -22,22 +21,13 @@ blp = Blueprint("auth", __name__, url_prefix="/api/v1/auth", description="Tokens
 @blp.response(200, TokenResponse)
 def log_in(sent: dict[str, str]) -> dict[str, object]:
     """A bearer token for a user name and password."""
-    account = check_password(sent["username"], sent["password"], request.remote_addr)
+    verified = check_password(sent["username"], sent["password"], request.remote_addr)
     with unit_of_work() as session:
-        account = session.get_one(Account, account.id)
+        account = admit(session, verified)
         token, secret = tokens.issue(
             session, TokenKind.BEARER, account, account_actor(account, Via.API)
         )
     return {"id": token.id, "token": secret, "expires_at": token.expires_at}
-
-
-@blp.put("/password")
-@blp.arguments(PasswordChange)
-@blp.response(204)
-def renew(sent: dict[str, str]) -> None:
-    """Give oneself a new password: every other login of the account ends."""
-    current_actor()
-    renew_password(sent["old"], sent["new"])
 
 
 @blp.delete("/token")

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from evidence.errors import InvalidInput
 from evidence.paging import Page
 from evidence.people import directory
-from evidence.people.models import Officer, Unit
+from evidence.people.models import Officer, OfficerStatus, Unit
 from evidence.roster import registering
 from schemas.people import (
     OfficerChange,
@@ -20,6 +20,7 @@ from schemas.people import (
     OfficerRequest,
     OfficerResponse,
 )
+from server.accounts.changing import require_an_administrator
 from server.accounts.current import current_actor, require_login
 from server.extensions import db
 from server.unit_of_work import unit_of_work
@@ -73,7 +74,10 @@ def change(said: dict[str, Any], officer_id: UUID) -> Officer:
         officer = directory.find_officer(session, officer_id, actor)
         if "unit_id" in said:
             _unit(session, said["unit_id"])
-        return registering.change_officer(session, officer, actor, said)
+        officer = registering.change_officer(session, officer, actor, said)
+        if officer.status is OfficerStatus.LEFT:
+            require_an_administrator(session)
+        return officer
 
 
 def _unit(session: Session, unit_id: UUID) -> Unit:

@@ -9,13 +9,15 @@ from flask_smorest import Blueprint
 from sqlalchemy.orm import Session
 
 from evidence.errors import InvalidInput, NotFound
-from evidence.exhibits.attributing import attribute
 from evidence.paging import Page
+from evidence.people import access
+from evidence.people.access import Act
 from evidence.people.models import Officer, Unit
 from evidence.recorders import finding, ledger
 from evidence.recorders.models import Checkout, Recorder
 from schemas.members import PageQuery
 from schemas.recorders import (
+    Attributed,
     CheckinRequest,
     CheckoutPage,
     CheckoutRequest,
@@ -27,6 +29,7 @@ from schemas.recorders import (
 )
 from server.accounts.current import current_actor, require_login
 from server.extensions import db
+from server.late_recordings import attribute_all
 from server.unit_of_work import unit_of_work
 
 blp = Blueprint(
@@ -54,8 +57,18 @@ def register(request: dict[str, Any]) -> Recorder:
         if unit is None:
             raise InvalidInput("There is no such unit.")
         recorder = ledger.register(session, request.pop("number"), unit, actor, **request)
-        attribute(session, recorder, actor)
-        return recorder
+    attribute_all(recorder.id, actor)
+    return recorder
+
+
+@blp.post("/<name>/attributions")
+@blp.response(200, Attributed)
+def attribute_again(name: str) -> dict[str, int]:
+    """Give it what came from it before it was entered, where that was interrupted."""
+    actor = current_actor()
+    recorder = finding.find(db.session(), name, actor)
+    access.require(actor, Act.RECORDER_MANAGE)
+    return {"attributed": attribute_all(recorder.id, actor)}
 
 
 @blp.get("/<name>")

@@ -8,10 +8,11 @@ from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from werkzeug.wrappers import Response
 
 from evidence import clock
+from evidence.custody.kinds import Kind
 from evidence.errors import EvidenceError, LoginFailed, NotFound
 from evidence.exhibits.timeline import timeline
 from evidence.people.access import Act, require
@@ -25,6 +26,7 @@ from server.accounts.current import current_actor, current_token, require_login
 from server.accounts.models import Account, Token
 from server.accounts.own import renew_password
 from server.extensions import db
+from server.pages.seen import newest_change, require_as_seen
 from server.presentation.actors import named
 from server.presentation.forms import Unfilled, filled
 from server.presentation.presenting import error_words
@@ -57,9 +59,15 @@ def _list(error: str = "") -> str:
     )
 
 
-def _officers() -> list[Officer]:
-    query = select(Officer).where(Officer.status == OfficerStatus.ACTIVE).order_by(Officer.badge)
-    return list(db.session.scalars(query))
+def _officers(own_id: UUID | None = None) -> list[Officer]:
+    """Whose an account may be; also who has left, where the account is his or hers."""
+    here = or_(Officer.status == OfficerStatus.ACTIVE, Officer.id == own_id)
+    return list(db.session.scalars(select(Officer).where(here).order_by(Officer.badge)))
+
+
+def _names() -> dict[str, str]:
+    rows = db.session.execute(select(Officer.id, Officer.name))
+    return {str(row.id): row.name for row in rows}
 
 
 def _said() -> dict[str, Any]:
@@ -103,12 +111,20 @@ def _one(account_id: UUID, error: str = "", password: str = "") -> str:
     return render_template(
         "accounts/one.html",
         account=account,
-        officers=_officers(),
+        officers=_officers(account.officer_id),
         entries=named(timeline(db.session(), [account_id])),
+        officer_names=_names(),
+        seen=newest_change(db.session(), account_id, Kind.ACCOUNT_CHANGED),
         password=password,
         own_id=_own_id(),
         error=error,
     )
+
+
+@blp.get("/<uuid:account_id>/password")
+def given(account_id: UUID) -> Response:
+    """Where the answer to the form stood: the password is not shown again."""
+    return redirect(url_for("accounts_page.one", account_id=account_id))
 
 
 @blp.post("/<uuid:account_id>")
@@ -137,6 +153,7 @@ def _changed(account_id: UUID, said: dict[str, Any]) -> str | Response | tuple[s
             account = session.get(Account, account_id)
             if account is None:
                 raise NotFound
+            require_as_seen(session, account_id, Kind.ACCOUNT_CHANGED)
             change(session, account, actor, meant)
     except Unfilled as unfilled:
         return _one(account_id, str(unfilled)), 422
@@ -171,9 +188,15 @@ def _own(error: str = "") -> str:
         "accounts/own.html",
         account=token.account,
         this=token.id,
+        in_my_name=_others_of(token.account),
         logins=db.session.scalars(query.order_by(Token.issued_at.desc()).limit(200)).all(),
         error=error,
     )
+
+
+@blp.get("/own/password")
+def renewed() -> Response:
+    return redirect(url_for("accounts_page.own"))
 
 
 @blp.post("/own/password")
@@ -188,8 +211,16 @@ def renew() -> str | Response | tuple[str, int]:
         return _own(_("The old password is wrong.")), 422
     except EvidenceError as error:
         return _own(error_words(error)), 422
-    flash(_("The new password holds. Every other login of yours has ended."))
+    flash(_("The new password holds. Every login of yours from before has ended."))
     return redirect(url_for("accounts_page.own"))
+
+
+def _others_of(account: Account) -> list[Account]:
+    """The other accounts whose acts stand under the same officer's name."""
+    if account.officer_id is None:
+        return []
+    same = Account.officer_id == account.officer_id, Account.id != account.id
+    return list(db.session.scalars(select(Account).where(*same).order_by(Account.username)))
 
 
 @blp.post("/own/logins/<uuid:token_id>/end")

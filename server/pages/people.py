@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from evidence import clock
+from evidence.custody.kinds import Kind
 from evidence.errors import EvidenceError, InvalidInput, NotFound
 from evidence.exhibits.timeline import timeline
 from evidence.people import access, directory
@@ -20,9 +21,11 @@ from evidence.people.certificates import certificate_on, day_of
 from evidence.people.models import Officer, OfficerStatus, Unit
 from evidence.roster import registering
 from schemas.people import OfficerChange, OfficerRequest
+from server.accounts.changing import require_an_administrator
 from server.accounts.current import current_actor, require_login
 from server.accounts.models import Account
 from server.extensions import db
+from server.pages.seen import newest_change, require_as_seen
 from server.presentation.actors import named
 from server.presentation.forms import Unfilled, filled
 from server.presentation.presenting import error_words
@@ -91,11 +94,15 @@ def _said(*names: str) -> dict[str, str]:
 
 
 def _certificates() -> dict[str, list[dict[str, str]]]:
-    """Those of the rows in which something stands."""
+    """Those of the rows in which something stands; no word of them where there are no rows."""
     columns = [request.form.getlist(name) for name in ("number", "valid_from", "valid_to")]
+    if not any(columns):
+        return {}
+    if len({len(column) for column in columns}) > 1:
+        raise Unfilled(_("Look at this again: %(fields)s.", fields=_("Certificates")))
     rows = [
         {"number": number.strip(), "valid_from": first, "valid_to": last}
-        for number, first, last in zip(*columns, strict=False)
+        for number, first, last in zip(*columns, strict=True)
         if number.strip() or first or last
     ]
     return {"certificates": rows}
@@ -122,6 +129,7 @@ def _one(officer_id: UUID, error: str = "") -> str:
         units=units,
         unit_names={str(unit.id): unit.name for unit in units},
         entries=named(timeline(session, [officer.id])),
+        seen=newest_change(session, officer.id, Kind.OFFICER_CHANGED),
         error=error,
     )
 
@@ -134,10 +142,13 @@ def change(officer_id: UUID) -> str | Response | tuple[str, int]:
     try:
         said = filled(OfficerChange(), {**_said("name", "unit", "status"), **_certificates()})
         with unit_of_work() as session:
+            require_as_seen(session, officer_id, Kind.OFFICER_CHANGED)
             officer: Officer = directory.find_officer(session, officer_id, actor)
             if "unit_id" in said and session.get(Unit, said["unit_id"]) is None:
                 raise NotFound
             registering.change_officer(session, officer, actor, said)
+            if officer.status is OfficerStatus.LEFT:
+                require_an_administrator(session)
     except Unfilled as unfilled:
         return _one(officer_id, str(unfilled)), 422
     except EvidenceError as error:

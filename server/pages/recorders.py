@@ -11,7 +11,6 @@ from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
 from evidence.errors import EvidenceError, InvalidInput
-from evidence.exhibits.attributing import attribute
 from evidence.people import access
 from evidence.people.access import Act, Reach
 from evidence.people.models import Officer, OfficerStatus, Unit
@@ -19,6 +18,7 @@ from evidence.recorders import finding, ledger
 from evidence.recorders.models import Checkout, Recorder
 from server.accounts.current import current_actor, require_login
 from server.extensions import db
+from server.late_recordings import attribute_all
 from server.presentation.presenting import error_words
 from server.unit_of_work import unit_of_work
 
@@ -72,19 +72,18 @@ def register() -> str | Response | tuple[str, int]:
                 raise InvalidInput(_("Choose a unit."))
             recorder = ledger.register(
                 session,
-                form.get("number", "")[:30],
+                form.get("number", ""),
                 unit,
                 actor,
                 model=form.get("model", "")[:80],
                 serial=form.get("serial", "")[:60],
             )
-            before = attribute(session, recorder, actor)
     except ValueError:
         return _list(_("Choose a unit.")), 422
     except EvidenceError as error:
         return _list(error_words(error)), 422
     flash(_("%(number)s is in the register.", number=recorder.number))
-    if before:
+    if before := attribute_all(recorder.id, actor):
         flash(_("What came from it before belongs to it now: %(n)s.", n=before))
     return redirect(url_for("recorders.one", number=recorder.number))
 

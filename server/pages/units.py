@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
+from evidence.custody.kinds import Kind
 from evidence.errors import EvidenceError, NotFound
 from evidence.exhibits.timeline import timeline
 from evidence.people import access
@@ -19,6 +20,7 @@ from evidence.roster import registering
 from schemas.people import UnitChange, UnitRequest
 from server.accounts.current import current_actor, require_login
 from server.extensions import db
+from server.pages.seen import newest_change, require_as_seen
 from server.presentation.actors import named
 from server.presentation.forms import Unfilled, filled
 from server.presentation.presenting import error_words
@@ -51,12 +53,12 @@ def _units() -> list[Unit]:
 
 
 def _said() -> dict[str, str | None]:
-    form = request.form
-    return {
-        "name": form.get("name", "").strip(),
-        "kind": form.get("kind", ""),
-        "hands_over_to": form.get("hands_over_to") or None,
-    }
+    """What the form has; a unit that hands over to nobody says so by an empty field."""
+    names = [name for name in ("name", "kind", "hands_over_to") if name in request.form]
+    said: dict[str, str | None] = {name: request.form[name].strip() for name in names}
+    if said.get("hands_over_to") == "":
+        said["hands_over_to"] = None
+    return said
 
 
 @blp.post("")
@@ -96,6 +98,7 @@ def _one(unit_id: UUID, error: str = "") -> str:
         unit_names={str(each.id): each.name for each in units},
         given_to=[each for each in units if each.hands_over_to_id == unit_id],
         entries=named(timeline(session, [unit_id])),
+        seen=newest_change(session, unit_id, Kind.UNIT_CHANGED),
         error=error,
     )
 
@@ -108,6 +111,7 @@ def change(unit_id: UUID) -> str | Response | tuple[str, int]:
     try:
         said = filled(UnitChange(), _said())
         with unit_of_work() as session:
+            require_as_seen(session, unit_id, Kind.UNIT_CHANGED)
             unit = session.get(Unit, unit_id)
             if unit is None:
                 raise NotFound

@@ -221,6 +221,10 @@ PROBLEMS = {
     "not_checked_out": _l("The recorder is not checked out."),
     "checkout_overlaps": _l("Another check-out of this recorder covers part of that time."),
     "dossier_not_ready": _l("The dossier is still being put together. Try again in a moment."),
+    "changed_meanwhile": _l(
+        "Somebody else has changed this since you opened the page. What you typed is still here: "
+        "compare it with what was entered meanwhile, below, and save it if it is still right."
+    ),
     "name_taken": _l("Another has this name or number already. Choose a different one."),
     "administrator_needed": _l("An administrator must remain who can log in."),
     "hands_over": _l(

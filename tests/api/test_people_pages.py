@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,6 +14,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from evidence.custody.models import CustodyEvent
 from evidence.people.actor import Role
 from evidence.people.models import Officer, Unit
 from server.accounts.models import Account, Token
@@ -27,8 +32,17 @@ def administrator(office: Office) -> FlaskClient:
 
 
 def _posted(client: FlaskClient, path: str, **said: Any) -> tuple[int, str]:
+    """What a form answers that was just opened, unless `seen` is given."""
+    if re.search(r"/[0-9a-f-]{36}", path) and "seen" not in said:
+        page = client.get(path.removesuffix("/password")).text
+        said["seen"] = _seen(page)
     answer = client.post(path, data=said, headers=ENGLISH)
     return answer.status_code, answer.text
+
+
+def _seen(page: str) -> str:
+    found = re.search(r'name="seen" value="(\d+)"', page)
+    return found[1] if found else ""
 
 
 def _one(office: Office, model: Any, **members: Any) -> Any:
@@ -216,6 +230,93 @@ def test_the_last_administrator_stays_one(office: Office) -> None:
     assert client.get("/accounts").status_code == 200
 
 
+def test_who_has_left_stays_out_whatever_is_saved_of_the_account(office: Office) -> None:
+    account, password = _open(office, "somebody", "supervisor")
+    officer, administrator = office.officers["officer"], office.client("administrator")
+    where = f"/accounts/{account}"
+    both = {"role": ["auditor", "supervisor"], "active": "true", "officer": officer}
+    assert _posted(administrator, where, **both)[0] == 302
+    assert _posted(administrator, f"/people/{officer}", status="left")[0] == 302
+    assert _log_in(office, "somebody", password) is None
+    page = administrator.get(where).text
+    # What a browser sends of the form as it stands: the officer is still chosen.
+    assert re.search(rf'<option value="{officer}" selected>', page)
+    assert _posted(administrator, where, **{**both, "role": "auditor"})[0] == 302
+    assert _log_in(office, "somebody", password) is None
+    # Nor is anybody given somebody who has left.
+    other, _ = _open(office, "other")
+    said = {"role": "auditor", "active": "true", "officer": officer}
+    assert _posted(administrator, f"/accounts/{other}", **said)[0] == 422
+
+
+def test_the_only_administrator_does_not_leave(office: Office) -> None:
+    administrator: Account = _one(office, Account, username="administrator")
+    officer, client = office.officers["officer"], office.client("administrator")
+    with office.writing() as session:
+        session.get_one(Account, administrator.id).officer_id = officer
+    status, page = _posted(client, f"/people/{officer}", status="left")
+    assert (status, "An administrator must remain" in page) == (422, True)
+    left = client.patch(f"/api/v1/officers/{officer}", json={"status": "left"})
+    assert (left.status_code, left.json["code"]) == (409, "administrator_needed")
+    assert client.get("/accounts").status_code == 200
+
+
+@pytest.mark.parametrize("what", ["accounts", "people", "units"])
+def test_a_form_that_was_opened_before_somebody_elses_change_does_not_undo_it(
+    office: Office, administrator: FlaskClient, what: str
+) -> None:
+    account, _ = _open(office, "somebody")
+    where, theirs, mine = {
+        "accounts": (
+            f"/accounts/{account}",
+            {"role": "auditor", "active": "false"},
+            {"role": "leader", "active": "true"},
+        ),
+        "people": (
+            f"/people/{office.officers['officer']}",
+            {"status": "left"},
+            {"name": "张三", "status": "active"},
+        ),
+        "units": (
+            f"/units/{office.units['street']}",
+            {"kind": "both"},
+            {"name": "城关市场监管所", "kind": "inspection"},
+        ),
+    }[what]
+    opened = _seen(administrator.get(where).text)
+    assert _posted(administrator, where, **theirs)[0] == 302
+    status, page = _posted(administrator, where, **mine, seen=opened)
+    assert status == 422
+    assert "Somebody else has changed this" in page
+    # Looked at, and saved again.
+    assert _posted(administrator, where, **mine, seen=_seen(page))[0] == 302
+    assert _posted(administrator, where, **mine, seen="nothing")[0] == 422
+
+
+def test_what_a_form_does_not_have_stays(office: Office, administrator: FlaskClient) -> None:
+    officer, unit = office.officers["officer"], office.units["street"]
+    held = administrator.get(f"/api/v1/officers/{officer}").json["certificates"]
+    assert held
+    assert _posted(administrator, f"/people/{officer}", name="张三")[0] == 302
+    assert administrator.get(f"/api/v1/officers/{officer}").json["certificates"] == held
+    torn = {"number": ["a", "b"], "valid_from": "2023-01-01", "valid_to": "2023-12-31"}
+    assert _posted(administrator, f"/people/{officer}", **torn)[0] == 422
+    before = {u["id"]: u["hands_over_to"] for u in administrator.get("/api/v1/units").json["items"]}
+    assert _posted(administrator, f"/units/{unit}", name="城关市场监管所")[0] == 302
+    after = {u["id"]: u["hands_over_to"] for u in administrator.get("/api/v1/units").json["items"]}
+    assert {i: u and u["id"] for i, u in after.items()} == {
+        i: u and u["id"] for i, u in before.items()
+    }
+
+
+def test_whoever_shares_a_name_is_seen_by_its_owner(office: Office) -> None:
+    account, _ = _open(office, "somebody")
+    said = {"role": "auditor", "active": "true", "officer": office.officers["officer"]}
+    assert "somebody" not in office.client("officer").get("/accounts/own").text
+    _posted(office.client("administrator"), f"/accounts/{account}", **said)
+    assert "somebody" in office.client("officer").get("/accounts/own").text
+
+
 # ── one's own ────────────────────────────────────────────────────────────────────────────
 
 
@@ -233,27 +334,68 @@ def test_a_new_password_of_ones_own_ends_every_other_login(office: Office) -> No
     assert _renewed(mine, first, "short")[0] == 422
     assert elsewhere.get("/accounts/own").status_code == 200
     assert _renewed(mine, first, "correct horse battery")[0] == 302
-    assert mine.get("/accounts/own").status_code == 200
+    # Also the one that asked: who has copied its token has nothing. A browser gets another.
+    assert mine.get("/api/v1/exhibits").status_code == 401
     assert elsewhere.get("/api/v1/exhibits").status_code == 401
     assert _log_in(office, "somebody", first) is None
     assert _log_in(office, "somebody", "correct horse battery") is not None
     assert office.kinds(account).count("account:changed") == 1
 
 
+def _browser(office: Office, username: str, password: str) -> FlaskClient:
+    """A client that comes in through the door and has a cookie."""
+    browser = office.app.test_client()
+    page = browser.get("/login").text
+    said = {"username": username, "password": password, "csrf_token": _csrf(page)}
+    assert browser.post("/login", data=said).status_code == 302
+    return browser
+
+
+def _csrf(page: str) -> str:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+def test_a_cookie_that_was_copied_is_worth_nothing_after_the_change(office: Office) -> None:
+    _, first = _open(office, "somebody")
+    browser, thief = _browser(office, "somebody", first), office.app.test_client()
+    name = office.app.config["SESSION_COOKIE_NAME"]
+    copied = browser.get_cookie(name)
+    assert copied is not None
+    thief.set_cookie(name, copied.value)
+    assert thief.get("/accounts/own").status_code == 200
+    new = "correct horse battery"
+    said = {"old": first, "new": new, "again": new}
+    said["csrf_token"] = _csrf(browser.get("/accounts/own").text)
+    assert browser.post("/accounts/own/password", data=said).status_code == 302
+    assert browser.get("/accounts/own").status_code == 200
+    assert thief.get("/accounts/own").status_code == 302
+
+
 def test_the_api_renews_a_password_too(office: Office) -> None:
     account, first = _open(office, "somebody")
     mine = _log_in(office, "somebody", first)
     assert mine is not None
-    url = "/api/v1/auth/password"
+    url = "/api/v1/accounts/own/password"
     said = {"old": "something else", "new": "correct horse battery"}
     assert mine.put(url, json=said).status_code == 401
     short = mine.put(url, json={"old": first, "new": "short"})
     assert (short.status_code, short.json["code"]) == (422, "password_length")
-    assert mine.put(url, json={**said, "old": first}).status_code == 204
+    answer = mine.put(url, json={**said, "old": first})
+    assert answer.status_code == 200
+    mine.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {answer.json['token']}"
+    assert mine.get("/api/v1/exhibits").status_code == 200
     assert _log_in(office, "somebody", first) is None
     assert office.kinds(account).count("account:changed") == 1
     assert office.client("station").put(url, json={**said, "old": first}).status_code == 403
-    assert office.client().put(url, json={**said, "old": first}).status_code == 401
+    assert office.client().put(url, json={}).status_code == 401
+    half = mine.put(
+        url,
+        data='{"old": "correct horse battery", "new": "%s"}' % ("\\ud800" * 12),
+        content_type="application/json",
+    )
+    assert half.status_code == 422
 
 
 def test_guessing_the_old_password_is_slowed_down_like_any_login(office: Office) -> None:
@@ -281,3 +423,68 @@ def test_ones_own_logins_are_listed_and_ended_and_nobody_elses(office: Office) -
     assert mine.post(f"/accounts/own/logins/{shown[0]}/end").status_code == 302
     assert elsewhere.get("/api/v1/exhibits").status_code == 401
     assert mine.get("/accounts/own").status_code == 200
+
+
+# ── two at once ──────────────────────────────────────────────────────────────────────────
+
+
+def _together(*acts: Callable[[], int]) -> list[int]:
+    """Every act at the same moment; their statuses."""
+    begin = threading.Barrier(len(acts))
+
+    def act(one: Callable[[], int]) -> int:
+        begin.wait(30)
+        return one()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(act, acts))
+
+
+def test_two_units_that_are_given_to_each_other_do_not_wait_for_each_other(
+    office: Office,
+) -> None:
+    one, other = (
+        office.client("administrator").post("/api/v1/units", json={"name": n, "kind": "both"}).json
+        for n in ("甲所", "乙所")
+    )
+
+    def give(unit: dict[str, Any], to: dict[str, Any] | None) -> Callable[[], int]:
+        said = {"hands_over_to": to["id"] if to else None}
+        url = f"/api/v1/units/{unit['id']}"
+        return lambda: office.client("administrator").patch(url, json=said).status_code
+
+    for _ in range(5):
+        assert _together(give(one, other), give(other, one)) == [200, 200]
+        assert _together(give(one, None), give(other, None)) == [200, 200]
+
+
+def test_the_newest_event_of_an_account_says_how_it_is_whoever_changed_it_at_once(
+    office: Office,
+) -> None:
+    account, password = _open(office, "somebody")
+    url = f"/api/v1/accounts/{account}"
+
+    def change(said: dict[str, Any]) -> Callable[[], int]:
+        return lambda: office.client("administrator").patch(url, json=said).status_code
+
+    for turn in range(5):
+        mine = _log_in(office, "somebody", password)
+        assert mine is not None
+        new = f"{password[:19]}-{turn}"
+        renew = {"old": password, "new": new}
+        statuses = _together(
+            change({"roles": [("auditor", "leader")[turn % 2]]}),
+            change({"roles": ["auditor", "supervisor", "leader"][: 1 + turn % 3]}),
+            lambda m=mine, r=renew: m.put("/api/v1/accounts/own/password", json=r).status_code,  # type: ignore[misc]
+        )
+        assert statuses == [200] * 3
+        password = new
+        with office.app.app_context():
+            event = db.session.scalars(
+                select(CustodyEvent)
+                .where(CustodyEvent.subject_id == account, CustodyEvent.kind == "account:changed")
+                .order_by(CustodyEvent.position.desc())
+            ).first()
+            assert event is not None
+            said = json.loads(event.canonical)["details"]
+            assert said["roles"] == db.session.get_one(Account, account).roles

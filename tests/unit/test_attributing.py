@@ -15,10 +15,12 @@ from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from evidence.base import Base
+from evidence.custody.append import append
+from evidence.custody.kinds import Kind
 from evidence.custody.models import CustodyEvent
 from evidence.custody.reading import events_of
 from evidence.errors import AccessDenied
-from evidence.exhibits.attributing import attribute
+from evidence.exhibits.attributing import attribute, came_before
 from evidence.exhibits.contradictions import Member, look_into
 from evidence.exhibits.flags import Flag
 from evidence.exhibits.models import Exhibit
@@ -58,7 +60,11 @@ def units(session: Session) -> dict[str, Unit]:
 
 def _entered(receiving: Receiving, unit: Unit, number: str = "HD-070") -> tuple[Recorder, int]:
     recorder = ledger.register(receiving.session, number, unit, ADMINISTRATOR)
-    return recorder, attribute(receiving.session, recorder, ADMINISTRATOR)
+    return recorder, _attributed(receiving.session, recorder)
+
+
+def _attributed(session: Session, recorder: Recorder, by: Actor = ADMINISTRATOR) -> int:
+    return attribute(session, recorder, came_before(session, recorder), by)
 
 
 def _told(session: Session, exhibit: Exhibit) -> list[dict[str, Any]]:
@@ -105,7 +111,7 @@ def test_what_names_the_recorder_is_given_to_it_and_its_unit(
     assert other.recorder_id is None
     assert _told(receiving.session, other) == []
     assert _faults(receiving, exhibit) == _faults(receiving, other) == []
-    assert attribute(receiving.session, recorder, ADMINISTRATOR) == 0
+    assert _attributed(receiving.session, recorder) == 0
 
 
 def test_the_wearer_is_the_ledgers(receiving: Receiving, units: dict[str, Unit]) -> None:
@@ -119,7 +125,7 @@ def test_the_wearer_is_the_ledgers(receiving: Receiving, units: dict[str, Unit])
     session.add(officer)
     session.flush()
     ledger.check_out(session, recorder, officer, ADMINISTRATOR, at=at - dt.timedelta(hours=1))
-    assert attribute(session, recorder, ADMINISTRATOR) == 1
+    assert _attributed(session, recorder) == 1
     assert session.scalar(select(Checkout.officer_id)) == officer.id
     assert (exhibit.officer_id, exhibit.unit_id) == (officer.id, unit.id)
     assert Flag.WEARER_UNKNOWN not in exhibit.flags
@@ -135,6 +141,28 @@ def test_a_unit_that_has_a_recording_keeps_it(receiving: Receiving, units: dict[
     assert (count, exhibit.recorder_id) == (1, recorder.id)
     assert exhibit.unit_id == units["价监股"].id
     assert _faults(receiving, exhibit) == []
+
+
+def test_footage_that_an_officer_of_another_unit_sent_is_flagged_now(
+    receiving: Receiving, units: dict[str, Unit]
+) -> None:
+    upload = receiving.upload(b"abc", recorder_claim="HD-070", unit_id=units["价监股"].id)
+    upload.actor_type = "officer"
+    exhibit = receiving.seal(upload)
+    assert Flag.SENT_FROM_ELSEWHERE not in exhibit.flags
+    _entered(receiving, units["城关所"])
+    assert Flag.SENT_FROM_ELSEWHERE in exhibit.flags
+    assert _faults(receiving, exhibit) == []
+
+
+def test_the_same_bytes_of_two_unknown_recorders_are_claimed_differently(
+    receiving: Receiving,
+) -> None:
+    exhibit = receiving.seal(receiving.upload(b"abc", recorder_claim="HD-070"))
+    receiving.seal(receiving.upload(b"abc", recorder_claim="hd070"))
+    assert Flag.CLAIMS_DIFFER not in exhibit.flags
+    receiving.seal(receiving.upload(b"abc", recorder_claim="HD-071"))
+    assert Flag.CLAIMS_DIFFER in exhibit.flags
 
 
 def test_one_name_twice_is_seen_now_and_doubts_found_later_stay(
@@ -172,6 +200,45 @@ def test_a_row_that_is_changed_afterwards_contradicts(
         assert _faults(receiving, exhibit) == [member]
 
 
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"number": "HD-099"},
+        {"unit": "another"},
+        {"flags": []},
+        {},  # all as it may be, but that the recorder was known
+    ],
+)
+def test_an_event_that_settles_what_was_not_open_is_a_contradiction(
+    receiving: Receiving, units: dict[str, Unit], forged: dict[str, Any]
+) -> None:
+    if not forged:
+        _entered(receiving, units["城关所"])
+    exhibit = receiving.seal(
+        receiving.upload(
+            b"abc", recorder_claim="HD-070", unit_id=units["城关所"].id, sha256_claim=None
+        )
+    )
+    other = Recorder(number="HD-071", key="HD071", unit_id=units["价监股"].id)
+    receiving.session.add(other)
+    receiving.session.flush()
+    # By whoever holds the database: row and event say the same.
+    said = {
+        "number": "HD-070",
+        "recorder": str(other.id),
+        "wearer": None,
+        "unit": str(exhibit.unit_id),
+        "flags": exhibit.flags,
+    } | forged
+    if said["unit"] == "another":
+        said["unit"] = str(units["价监股"].id)
+    append(receiving.session, Kind.EXHIBIT_ATTRIBUTED, exhibit.id, ADMINISTRATOR, **said)
+    exhibit.recorder_id, exhibit.unit_id = other.id, UUID(said["unit"])
+    exhibit.flags = said["flags"]
+    receiving.session.flush()
+    assert Member.HISTORY in _faults(receiving, exhibit)
+
+
 def test_nobody_else_gives_recordings_away(receiving: Receiving, units: dict[str, Unit]) -> None:
     exhibit = receiving.seal(receiving.upload(b"abc", recorder_claim="HD-070"))
     recorder = ledger.register(receiving.session, "HD-070", units["城关所"], ADMINISTRATOR)
@@ -185,7 +252,7 @@ def test_nobody_else_gives_recordings_away(receiving: Receiving, units: dict[str
             unit_id=units["城关所"].id,
         )
         with pytest.raises(AccessDenied):
-            attribute(receiving.session, recorder, by)
+            _attributed(receiving.session, recorder, by)
     assert exhibit.recorder_id is None
 
 
