@@ -9,12 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Integer, Row, column, select, text
 from sqlalchemy.orm import Session
 
 from evidence.custody import merkle
@@ -28,19 +28,28 @@ from evidence.storage.port import TileStore
 State = Literal["sequenced", "pending", "altered"]
 
 # Rows to be read once: as entities of a session they would take half as long again.
-_COLUMNS = tuple(CustodyEvent.__table__.columns)
+_EVENTS = CustodyEvent.__table__
 # Of the newest events, so many at first, and twice as many each time that more are asked for.
 _AT_FIRST = 4
-# Made once: asked for each exhibit of a case, making it takes as long as the answer.
-_NEWEST = (
-    select(*_COLUMNS)
-    .where(
-        CustodyEvent.subject_id == bindparam("subject_id"),
-        CustodyEvent.position < bindparam("before"),
-    )
-    .order_by(CustodyEvent.position.desc())
-    .limit(bindparam("count"))
-)
+_NAMES = ", ".join(f"e.{column.name}" for column in _EVENTS.c)
+# Of several subjects in one statement, made once: it is the same for any number of them.
+_NEWEST_OF_EACH = {
+    "sqlite": f"""SELECT asked.key, {_NAMES} FROM json_each(:asked) AS asked
+JOIN custody_events AS e ON e.position IN (SELECT position FROM custody_events
+ WHERE subject_id = json_extract(asked.value, '$[0]')
+ AND position < json_extract(asked.value, '$[1]') ORDER BY position DESC LIMIT :count)
+ORDER BY e.position DESC""",  # noqa: S608
+    "postgresql": f"""SELECT asked.key - 1, {_NAMES}
+FROM json_array_elements(CAST(:asked AS json)) WITH ORDINALITY AS asked (value, key)
+CROSS JOIN LATERAL (SELECT * FROM custody_events
+ WHERE subject_id = CAST(asked.value ->> 0 AS uuid)
+ AND position < CAST(asked.value ->> 1 AS bigint) ORDER BY position DESC LIMIT :count) AS e
+ORDER BY e.position DESC""",  # noqa: S608
+}
+_NEWEST = {
+    dialect: text(asking).columns(column("place", Integer), *_EVENTS.c)
+    for dialect, asking in _NEWEST_OF_EACH.items()
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,42 +94,77 @@ class LogVerdict:
 def events_of(session: Session, subject_ids: Iterable[UUID]) -> list[RecordedEvent]:
     """Every event about these subjects, in position order."""
     rows = session.execute(
-        select(*_COLUMNS)
-        .where(CustodyEvent.subject_id.in_(list(subject_ids)))
-        .order_by(CustodyEvent.position)
+        select(_EVENTS)
+        .where(_EVENTS.c.subject_id.in_(list(subject_ids)))
+        .order_by(_EVENTS.c.position)
     )
     return [_recorded(row) for row in rows]
 
 
-def newest_of(session: Session, subject_id: UUID, before: int) -> Iterator[RecordedEvent]:
-    """Its events below the position `before`, the newest first, read as they are asked for."""
+def newest_of_each(
+    session: Session, asked: Sequence[tuple[UUID, int]]
+) -> list[Iterator[RecordedEvent]]:
+    """Of each subject, its events below the position beside it, the newest first.
+
+    Read as they are asked for: the first few of all of them at once, more of each by itself.
+    """
+    return [
+        _onwards(session, subject_id, rows)
+        for (subject_id, _), rows in zip(asked, _newest(session, asked, _AT_FIRST), strict=True)
+    ]
+
+
+def _onwards(
+    session: Session, subject_id: UUID, rows: Sequence[Sequence[Any]]
+) -> Iterator[RecordedEvent]:
     count = _AT_FIRST
     while True:
-        asked = {"subject_id": subject_id, "before": before, "count": count}
-        rows = session.execute(_NEWEST, asked).all()
         yield from map(_recorded, rows)
         if len(rows) < count:
             return
-        before, count = rows[-1].position, 2 * count
+        count *= 2
+        rows = _newest(session, [(subject_id, rows[-1][0])], count)[0]
 
 
-def _recorded(row: CustodyEvent | Row[Any]) -> RecordedEvent:
-    said = event_of(row.canonical)
-    intact = said is not None and _agrees(row, said)
-    details = said.get("details") if said else None
+def _newest(
+    session: Session, asked: Sequence[tuple[UUID, int]], count: int
+) -> list[list[Sequence[Any]]]:
+    found: list[list[Sequence[Any]]] = [[] for _ in asked]
+    said = json.dumps([(subject_id.hex, before) for subject_id, before in asked])
+    query = _NEWEST[session.get_bind().dialect.name]
+    for place, *row in session.execute(query, {"asked": said, "count": count}):
+        found[place].append(row)
+    return found
+
+
+def _recorded(row: Sequence[Any]) -> RecordedEvent:
+    """Of all columns, in their order. Taken apart at once: by name each would take as long."""
+    position, event_id, at, kind, subject_type, subject_id, *others = row
+    actor_type, actor_id, via, canonical, entry, leaf_index = others
+    columns = {
+        "v": 1,
+        "id": str(event_id),
+        "at": timestamp(at),
+        "kind": kind,
+        "subject": {"type": subject_type, "id": str(subject_id)},
+        "actor": {"type": actor_type, "id": str(actor_id), "via": via},
+    }
+    said = event_of(canonical) or {}
+    intact = says(said, columns) and hashlib.sha256(canonical).digest() == entry
+    details = said.get("details")
     return RecordedEvent(
-        position=row.position,
-        leaf_index=row.leaf_index,
-        at=row.at,
-        kind=row.kind,
-        subject_type=row.subject_type,
-        subject_id=row.subject_id,
-        actor_type=row.actor_type,
-        actor_id=row.actor_id,
-        via=row.via,
+        position=position,
+        leaf_index=leaf_index,
+        at=at,
+        kind=kind,
+        subject_type=subject_type,
+        subject_id=subject_id,
+        actor_type=actor_type,
+        actor_id=actor_id,
+        via=via,
         details=details if isinstance(details, dict) else {},
-        entry_hex=row.entry.hex(),
-        state="altered" if not intact else "pending" if row.leaf_index is None else "sequenced",
+        entry_hex=entry.hex(),
+        state="altered" if not intact else "pending" if leaf_index is None else "sequenced",
     )
 
 
@@ -133,23 +177,11 @@ def event_of(canonical: bytes) -> dict[str, Any] | None:
     return said if isinstance(said, dict) else None
 
 
-def _agrees(row: CustodyEvent | Row[Any], said: Mapping[str, Any]) -> bool:
-    columns = {
-        "v": 1,
-        "id": str(row.id),
-        "at": timestamp(row.at),
-        "kind": row.kind,
-        "subject": {"type": row.subject_type, "id": str(row.subject_id)},
-        "actor": {"type": row.actor_type, "id": str(row.actor_id), "via": row.via},
-    }
-    return says(said, columns) and hashlib.sha256(row.canonical).digest() == row.entry
-
-
 def says(said: Mapping[str, Any], columns: Mapping[str, Any]) -> bool:
     """Whether an event says exactly what the columns beside it do."""
     # What has no column of its own says itself.
-    own = {name: said[name] for name in ("details", "salt") if name in said}
-    return len(own) == 2 and {**columns, **own} == said
+    own = said.keys() - columns.keys()
+    return own == {"details", "salt"} and columns.items() <= said.items()
 
 
 def verify_log(
@@ -192,17 +224,17 @@ def verify_log(
 def _compare(session: Session, reader: TileReader, first: int) -> tuple[int, int | None, str]:
     """Leaves checked, the first broken one, and why."""
     query = (
-        select(CustodyEvent)
-        .where(CustodyEvent.leaf_index >= first, CustodyEvent.leaf_index < reader.size)
-        .order_by(CustodyEvent.leaf_index)
+        select(_EVENTS)
+        .where(_EVENTS.c.leaf_index >= first, _EVENTS.c.leaf_index < reader.size)
+        .order_by(_EVENTS.c.leaf_index)
         .execution_options(yield_per=1000)
     )
-    with session.scalars(query) as rows:
+    with session.execute(query) as rows:
         return _compare_rows(iter(rows), reader, first)
 
 
 def _compare_rows(
-    rows: Iterator[CustodyEvent], reader: TileReader, first: int
+    rows: Iterator[Row[Any]], reader: TileReader, first: int
 ) -> tuple[int, int | None, str]:
     row = next(rows, None)
     for bundle in range(first // WIDTH, (reader.size + WIDTH - 1) // WIDTH):

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from evidence.custody.append import timestamp
 from evidence.custody.kinds import Kind
-from evidence.custody.reading import RecordedEvent, newest_of
+from evidence.custody.reading import RecordedEvent, newest_of_each
 from evidence.errors import InvalidInput, StorageError, StorageUnavailable
 from evidence.exhibits import claims
 from evidence.exhibits.flags import SETTLED, Flag
@@ -96,27 +97,44 @@ def look_into_all(
     histories: Sequence[tuple[Exhibit, Sequence[RecordedEvent]]],
 ) -> list[list[Contradiction]]:
     """The same of several; a store that takes its time is asked of several at once."""
+    every = [events for _, events in histories]
+    held = zip(histories, _deciding(session, every), _all_stored(store, every), strict=True)
     return [
-        [*contradictions(exhibit, events, _deciding(session, events)), *stored]
-        for (exhibit, events), stored in zip(
-            histories, _all_stored(store, [events for _, events in histories]), strict=True
-        )
+        [*contradictions(exhibit, events, ledger), *stored]
+        for (exhibit, events), ledger, stored in held
     ]
 
 
-def _deciding(session: Session, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
-    """Of its recorder's events, the one that says who wore it: what is older changes nothing.
+def _deciding(
+    session: Session, histories: Sequence[Sequence[RecordedEvent]]
+) -> list[list[RecordedEvent]]:
+    """Of each recorder's events, the one that says who wore it: what is older changes nothing.
 
     A recorder's ledger is years long, and every exhibit is held against it.
     """
-    acquired, recorder = _acquired(events), _recorder(events)
-    at = acquired.details.get("recorded_at") if acquired else None
-    if acquired is None or recorder is None or not isinstance(at, str):
-        return []
-    for event in newest_of(session, recorder, acquired.position):
-        if event.kind in _HAND_OVERS and str(event.details.get("at")) <= at:
-            return [event]
-    return []
+    asked = [_of_whom(events) for events in histories]
+    known = [(recorder, before) for recorder, before, _ in filter(None, asked)]
+    ledgers = iter(newest_of_each(session, known))
+    return [_last_until(at[2], next(ledgers)) if at else [] for at in asked]
+
+
+def _of_whom(events: Sequence[RecordedEvent]) -> tuple[UUID, int, str] | None:
+    """Its recorder, the position of its acquisition, and the time of the recording."""
+    acquired = _acquired(events)
+    if acquired is None:
+        return None
+    recorder, at = acquired.details.get("recorder"), acquired.details.get("recorded_at")
+    if not isinstance(recorder, str) or not isinstance(at, str):
+        return None
+    try:
+        return UUID(recorder), acquired.position, at
+    except ValueError:
+        return None
+
+
+def _last_until(at: str, ledger: Iterable[RecordedEvent]) -> list[RecordedEvent]:
+    handed = (e for e in ledger if e.kind in _HAND_OVERS and str(e.details.get("at")) <= at)
+    return list(islice(handed, 1))
 
 
 def _all_stored(
@@ -143,15 +161,6 @@ def _stored(store: OriginalStore, events: Sequence[RecordedEvent]) -> Iterator[C
     except (StorageError, InvalidInput):
         held = None
     yield from _one(Member.ORIGINAL, held, sealed.details.get("size"))
-
-
-def _recorder(events: Sequence[RecordedEvent]) -> UUID | None:
-    acquired = _acquired(events)
-    said = acquired.details.get("recorder") if acquired else None
-    try:
-        return UUID(said) if isinstance(said, str) else None
-    except ValueError:
-        return None
 
 
 def contradictions(
