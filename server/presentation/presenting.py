@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 from flask import Flask, g, request
 from flask_babel import get_locale
-from flask_babel import gettext as _
-from markupsafe import Markup
+from flask_babel import lazy_gettext as _l
+from markupsafe import Markup, escape
 
 from evidence.clock import SHANGHAI
 from evidence.errors import EvidenceError
@@ -22,6 +22,7 @@ from server.accounts.current import actor_or_none
 from server.presentation import words
 from server.presentation.portion import portion
 
+_COPY = _l("Copy the whole digest")
 LANGUAGES = {"zh": "中文", "en": "English"}
 
 
@@ -29,7 +30,8 @@ def beijing(moment: dt.datetime | None, seconds: bool = True) -> Markup:
     """Beijing time, with the raw UTC value on hover."""
     if moment is None:
         return Markup('<span class="text-secondary">—</span>')
-    shown = moment.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M" + (":%S" if seconds else ""))
+    local = moment.astimezone(SHANGHAI).replace(tzinfo=None)
+    shown = local.isoformat(" ", "seconds" if seconds else "minutes")
     raw = moment.astimezone(dt.UTC).isoformat()
     # Nothing of it comes from outside, and lists have hundreds.
     return Markup(f'<time datetime="{raw}" title="{raw}">{shown}</time>')  # noqa: S704
@@ -105,10 +107,13 @@ def digest(value: str | None) -> Markup:
     """A digest in short, with a button that copies the whole."""
     if not value:
         return Markup('<span class="text-secondary">—</span>')
-    return Markup(
-        '<span class="digest"><code title="{0}">{1}…{2}</code>'
-        '<button type="button" class="copy" data-copy="{0}" aria-label="{3}">{4}</button></span>'
-    ).format(value, value[:8], value[-6:], _("Copy the whole digest"), icon("copy"))
+    # Escaped part by part: Markup's own format() takes five times as long, and pages have dozens.
+    whole, first, last = escape(value), escape(value[:8]), escape(value[-6:])
+    return Markup(  # noqa: S704
+        f'<span class="digest"><code title="{whole}">{first}…{last}</code>'
+        f'<button type="button" class="copy" data-copy="{whole}"'
+        f' aria-label="{escape(said(_COPY))}">{icon("copy")}</button></span>'
+    )
 
 
 def problem_words(code: str, fallback: str) -> str:
