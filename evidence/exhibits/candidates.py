@@ -132,7 +132,7 @@ def _queries(
     if f.unit_id and (reached is None or f.unit_id in reached or _few_in(session, units)):
         return [_along(Exhibit.unit_id == f.unit_id).where(visible, *everything)]
     if (rare := _rare(session, f)) is not None:
-        return [rare.where(visible, *everything)]
+        return [rare.where(visible_to(actor, few=True), *everything)]
     if reached is not None:
         return [_reached(actor, reached, everything, in_links, count)]
     return [_along().where(*everything)]

@@ -50,7 +50,10 @@ _TOKENIZE = "ascii tokenchars '!#$%&()*+,-./:;<=>?@[]^_`{|}~\\'"
 
 _TERMS = 3  # merged in one search
 _PROBED = 30  # rows of a term that are looked at to see how rare it is
-_WALKED = 10_000  # of the newest rows, read one by one before the inverted index is asked
+# Of the newest rows, read one by one before the inverted index is asked: of words, and of a flag
+# alone, for which no text is compared.
+_WALKED = 10_000
+_WALKED_FOR_FLAGS = 50_000
 
 _LABEL = re.compile(r"E\d{4}-\d{3,12}", re.ASCII | re.IGNORECASE)
 
@@ -221,7 +224,7 @@ def _by_inverted_index(words_of: str, flag: str | None, bounds: Bounds) -> list[
         select(_texts)
         .where(*bounds(_texts.c.position))
         .order_by(_texts.c.position.desc())
-        .limit(_WALKED)
+        .limit(_WALKED if words(words_of) else _WALKED_FOR_FLAGS)
         .subquery()
     )
     wanted = [stretch for word in words(words_of) for stretch in stretches(word)]
