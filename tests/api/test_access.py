@@ -83,6 +83,7 @@ _MATRIX = {
     "GET recorders": "2 2 2 3 2 3 2 2 3",
     "GET recorders/HD-012": "2 2 2 4 2 4 2 2 4",
     "POST recorders": "3 3 3 3 3 3 3 2 3",
+    "POST recorders/HD-012/attributions": "3 3 3 4 3 4 3 2 4",
     "POST units": "3 3 3 3 3 3 3 2 3",
     "POST officers": "3 3 3 3 3 3 3 2 3",
     "PATCH units/U": "3 3 3 3 3 3 3 2 3",

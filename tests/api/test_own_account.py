@@ -10,11 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
+import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from evidence.custody.models import CustodyEvent
+from evidence.errors import LoginFailed
 from server.accounts.models import Account, Token
+from server.accounts.passwords import admit, check_password
 from server.extensions import db
 from tests.api.forms import logged_in, opened, posted
 from tests.api.office import Office
@@ -96,6 +99,16 @@ def test_the_api_renews_a_password_too(office: Office) -> None:
         content_type="application/json",
     )
     assert half.status_code == 422
+
+
+def test_what_was_verified_is_looked_at_again_before_anybody_is_let_in(office: Office) -> None:
+    account, first = opened(office, "somebody")
+    with office.app.app_context():
+        verified = check_password("somebody", first, "10.0.0.1")
+    # Meanwhile an administrator ends it all.
+    posted(office.client("administrator"), f"/accounts/{account}/password")
+    with office.writing() as session, pytest.raises(LoginFailed):
+        admit(session, verified)
 
 
 def test_guessing_the_old_password_is_slowed_down_like_any_login(office: Office) -> None:
