@@ -16,13 +16,17 @@ def unit_of_work() -> Iterator[Session]:
     """A writing transaction: committed at the end of the block, rolled back by any exception.
 
     What the request has read before (who is logged in) was read in a transaction of its own,
-    which ends here. Jobs and other effects go into `after_commit`, so that none of them speaks
-    of what was rolled back.
+    which ends here. Whatever an earlier unit of work has left in the session is read again where
+    it is used: it may be out of date by now, and a lock alone does not read it anew.
+
+    Jobs and other effects go into `after_commit`, so that none of them speaks of what was rolled
+    back.
     """
     session: Session = db.session()
     if session.info.get("unit_of_work"):
         raise RuntimeError("a unit of work inside another: one request, one transaction")
     session.rollback()
+    session.expire_all()
     session.info["unit_of_work"] = True
     session.info["after_commit"] = []
     try:

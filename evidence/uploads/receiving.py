@@ -227,7 +227,7 @@ def expire(session: Session, staging: StagingArea, limit: int = 100) -> list[UUI
             upload.id,
             SYSTEM,
             filename=upload.filename,
-            offset=_offset_or_zero(staging, upload),
+            offset=_offset(staging, upload.id),
         )
     return [upload.id for upload in over]
 
@@ -238,8 +238,8 @@ def complete_interrupted(session: Session, staging: StagingArea, limit: int = 10
     Where the clock was set back since, that was at a time to come.
     """
     full = clock.now() + LIFETIME
-    quiet = session.scalars(
-        select(Upload)
+    quiet = session.execute(
+        select(Upload.id, Upload.length)
         .where(
             Upload.state == UploadState.RECEIVING,
             Upload.part != UploadPart.PARTIAL,
@@ -252,13 +252,19 @@ def complete_interrupted(session: Session, staging: StagingArea, limit: int = 10
         .order_by(Upload.expires_at.desc())
         .limit(limit)
     ).all()
-    found = [u for u in quiet if _offset_or_zero(staging, u) == u.length and complete(u)]
-    return [upload.id for upload in found]
+    whole = [upload_id for upload_id, length in quiet if _offset(staging, upload_id) == length]
+    # Asking for a thousand offsets takes a while: the source may have come back meanwhile.
+    return [upload_id for upload_id in whole if complete(_locked(session, upload_id))]
 
 
-def _offset_or_zero(staging: StagingArea, upload: Upload) -> int:
+def _locked(session: Session, upload_id: UUID) -> Upload:
+    return session.get_one(Upload, upload_id, with_for_update=True, populate_existing=True)
+
+
+def _offset(staging: StagingArea, upload_id: UUID) -> int:
+    """0 where the area is gone."""
     try:
-        return staging.offset(upload.id)
+        return staging.offset(upload_id)
     except UploadGone:
         return 0
 

@@ -1,27 +1,35 @@
 """Uploads whose storage fails at the worst moment: lost, or done but not reported.
 
 The client does what tus tells it to: it asks where the upload stands, and goes on from there.
+Or another process comes between two steps of this one.
 """
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
-from uuid import uuid4
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from evidence.custody.models import CustodyEvent
 from evidence.storage.memory import Fault, MemoryStore, Operation
-from server import create_app
+from server import create_app, jobs, sealing
 from server.extensions import db, store
+from server.in_hand import InHand
+from tests import databases
 from tests.api.tus import OCTETS, UPLOADS, metadata
 from tests.bureau import Bureau
+from tests.conftest import SteppingClock
 from tests.contracts.stores import sha256
-from tests.faults.failing import failing_rollback
+from tests.faults.failing import failing_rollback, ordered
 
 BOTH: tuple[Fault, ...] = ("lost", "done but not reported")
 
@@ -165,3 +173,66 @@ def test_an_answer_stands_where_the_database_goes_after_it_was_made(app: Flask, 
     with failing_rollback(app):
         assert dock.ask("GET", where).status_code == 200
     assert dock.ask("GET", where).status_code == 200
+
+
+def overtaken_after(
+    monkeypatch: pytest.MonkeyPatch, step: str, other: Callable[[], object]
+) -> None:
+    """The next time that the store has done `step`, `other` happens before its caller goes on."""
+    done = getattr(MemoryStore, step)
+
+    def do(memory: MemoryStore, upload_id: UUID) -> Any:
+        found = done(memory, upload_id)
+        monkeypatch.undo()
+        # What this process has in hand is nothing to another.
+        monkeypatch.setattr(sealing, "_sealing", InHand())
+        with ThreadPoolExecutor(1) as elsewhere:
+            elsewhere.submit(other).result()
+        return found
+
+    monkeypatch.setattr(MemoryStore, step, do)
+
+
+def kinds_of_all(app: Flask) -> list[str]:
+    with app.app_context():
+        kinds = select(CustodyEvent.kind).where(CustodyEvent.subject_type == "exhibit")
+        return sorted(db.session.scalars(kinds))
+
+
+def test_a_request_whose_upload_the_worker_seals_does_not_receive_it_again(
+    app: Flask, dock: Dock, memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took so long to read back that its upload was taken for lost."""
+    where = dock.create(4, str(uuid4())).headers["Location"]
+
+    def seal() -> None:
+        # The staging area is not removed yet when the request goes on.
+        with app.app_context(), ordered(memory, "remove", "lost"):
+            sealing.seal_upload(UUID(where.rsplit("/", 1)[1]))
+
+    overtaken_after(monkeypatch, "read_back", seal)
+    assert dock.send(where, 0, b"abcd").status_code == 204
+    assert dock.ask("GET", where).json["state"] == "sealed"
+    assert kinds_of_all(app) == ["exhibit:acquired", "exhibit:sealed"]
+
+
+@pytest.mark.skipif(
+    not databases.grown_up(), reason="on SQLite nobody else writes while the sweep does"
+)
+def test_an_upload_that_is_sealed_while_the_sweep_asks_for_offsets_stays_sealed(
+    app: Flask,
+    dock: Dock,
+    memory: MemoryStore,
+    clock: SteppingClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    where = dock.create(4, str(uuid4())).headers["Location"]
+    with memory.writer(UUID(where.rsplit("/", 1)[1])) as writer:
+        writer.write(b"abcd")
+        writer.commit()
+    clock.step(minutes=3)
+    overtaken_after(monkeypatch, "offset", lambda: dock.offset(where))
+    with app.app_context():
+        jobs.sweep()
+    assert dock.ask("GET", where).json["state"] == "sealed"
+    assert kinds_of_all(app) == ["exhibit:acquired", "exhibit:sealed"]
