@@ -21,7 +21,15 @@ from sqlalchemy.sql.visitors import InternalTraversal
 
 from evidence.exhibits import text_search
 from evidence.exhibits.flags import Flag
-from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState, Fixity, MediaState
+from evidence.exhibits.models import (
+    LONG_AFTER,
+    RECEIVED_LONG_AFTER,
+    Exhibit,
+    ExhibitLink,
+    ExhibitState,
+    Fixity,
+    MediaState,
+)
 from evidence.exhibits.order import first_position, last_position
 from evidence.exhibits.reach import visible_to
 from evidence.grams import words
@@ -35,6 +43,9 @@ _FEW = 3000
 # is asked: of flags, which stand in the row, and of words, which are looked up.
 _NEWEST = 5000
 _NEWEST_READ = 1000
+# More than enough for what SQLite reckons in floating point.
+_INEXACT = dt.timedelta(hours=1)
+_LAST = dt.datetime.max.replace(tzinfo=dt.UTC) - LONG_AFTER - _INEXACT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,15 +89,62 @@ def _without_index(element: _Aside, compiler: Any, **kw: Any) -> str:
     return f"+{compiler.process(element.column, **kw)}"
 
 
+class _TimeAside(_Aside):
+    """The same of a time, of which PostgreSQL's statistics may say nothing either.
+
+    It would reckon that of what was received before a day few were recorded before it, and read
+    them all, to sort them.
+    """
+
+    inherit_cache = True
+
+
+@compiles(_TimeAside, "postgresql")
+def _without_statistics(element: _TimeAside, compiler: Any, **kw: Any) -> str:
+    return f"({compiler.process(element.column, **kw)} + interval '0')"
+
+
 def newest(
     session: Session, actor: Actor, filters: Filters, count: int, before: int | None = None
 ) -> list[int]:
     """The positions of the newest `count` matches, below `before`, greatest first."""
-    for query in _queries(session, actor, filters, count, before):
+    since = _all_recorded_by(session, filters)
+    if since is None:
+        return _newest(session, actor, filters, count, before)
+    # What was recorded and received since then, which nearly everything was, is not read.
+    long_after = _received_long_after(session, filters, before).where(Exhibit.position >= since)
+    late = list(session.scalars(long_after.where(visible_to(actor, few=True)).limit(count)))
+    before = since if before is None else min(before, since)
+    return late + _newest(session, actor, filters, count - len(late), before)
+
+
+def _newest(
+    session: Session, actor: Actor, filters: Filters, count: int, before: int | None
+) -> list[int]:
+    positions: Sequence[int] = []
+    for query in _queries(session, actor, filters, count, before) if count else ():
         positions = session.scalars(query.limit(count)).all()
         if len(positions) == count:
             break
     return list(positions)
+
+
+def _all_recorded_by(session: Session, f: Filters) -> int | None:
+    """The position from which on nothing was recorded before a day but what came in long after.
+
+    None where another condition leaves less to read.
+    """
+    if f.recorded_until is None or f.case_id or f.inspection_id or _in_words(f):
+        return None
+    if _few_recorded(session, f):
+        return None
+    return first_position(min(f.recorded_until, _LAST) + LONG_AFTER + _INEXACT)
+
+
+def _received_long_after(session: Session, f: Filters, before: int | None) -> Select[int]:
+    driving = RECEIVED_LONG_AFTER[session.get_bind().dialect.name]
+    bounds = [*_bounds(f, before, Exhibit.position), *_recorded(f, _Aside(Exhibit.recorded_at))]
+    return _along(*bounds).where(driving, *_checks(f))
 
 
 def _queries(
@@ -196,10 +254,10 @@ def _checks(f: Filters) -> list[ColumnElement[bool]]:
         if getattr(f, name) is not None
     )
     if f.received_from:
-        checks.append(_Aside(Exhibit.received_at) >= f.received_from)
+        checks.append(_TimeAside(Exhibit.received_at) >= f.received_from)
     if f.received_until:
-        checks.append(_Aside(Exhibit.received_at) < f.received_until)
-    checks.extend(_recorded(f, _Aside(Exhibit.recorded_at)))
+        checks.append(_TimeAside(Exhibit.received_at) < f.received_until)
+    checks.extend(_recorded(f, _TimeAside(Exhibit.recorded_at)))
     if f.case_id and f.inspection_id:
         link = aliased(ExhibitLink)
         both = select(1).where(
@@ -263,11 +321,13 @@ def _rare(session: Session, f: Filters) -> Select[int] | None:
             condition = getattr(Exhibit, name) == wanted
             if _few(session, condition):
                 return _along(condition)
-    if f.recorded_from and f.recorded_until:
-        condition = and_(*_recorded(f, Exhibit.recorded_at))
-        if _few(session, condition):
-            return _sorted(condition)
-    return None
+    return _sorted(*_recorded(f, Exhibit.recorded_at)) if _few_recorded(session, f) else None
+
+
+def _few_recorded(session: Session, f: Filters) -> bool:
+    """Whether it is between two days, and few were recorded between them."""
+    bounds = _recorded(f, Exhibit.recorded_at)
+    return len(bounds) > 1 and _few(session, and_(*bounds))
 
 
 def _few(

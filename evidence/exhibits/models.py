@@ -56,6 +56,15 @@ def _position(context: Any) -> int:
     return position_of(row["received_at"], row["label"])
 
 
+# What came in more than a day after its recording, in each database's own words: an index serves
+# no condition but its own.
+LONG_AFTER = dt.timedelta(days=1)
+RECEIVED_LONG_AFTER = {
+    "sqlite": text("julianday(received_at) - julianday(recorded_at) > 1"),
+    "postgresql": text("received_at - recorded_at > interval '1 day'"),
+}
+
+
 class Exhibit(Base):
     """An original as acquired: its digests, its claims, who had it."""
 
@@ -79,6 +88,13 @@ class Exhibit(Base):
         Index("ix_exhibits_last_read_at", "state", "last_read_at"),
         Index("ix_exhibits_recorded", "position", "recorded_at"),
         Index("ix_exhibits_recorded_at", "recorded_at"),
+        Index(
+            "ix_exhibits_received_long_after",
+            "position",
+            "recorded_at",
+            sqlite_where=RECEIVED_LONG_AFTER["sqlite"],
+            postgresql_where=RECEIVED_LONG_AFTER["postgresql"],
+        ),
         CheckConstraint("size >= 0", name="size"),
     )
 

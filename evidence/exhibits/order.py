@@ -12,14 +12,19 @@ import re
 
 _BITS = 20
 _MASK = (1 << _BITS) - 1
+_MOST = (1 << (63 - _BITS)) - 1
 _NUMBER = re.compile(r"(\d+)$", re.ASCII)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MILLISECOND = dt.timedelta(milliseconds=1)
 
 
 def first_position(at: dt.datetime) -> int:
-    """The least position of whatever was received in the millisecond of `at`, or later."""
-    return ((at - _EPOCH) // _MILLISECOND) << _BITS
+    """The least position of whatever was received in the millisecond of `at`, or later.
+
+    Of times that no position can say, the last or the first that one can.
+    """
+    milliseconds = (at - _EPOCH) // _MILLISECOND
+    return min(max(milliseconds, -_MOST - 1), _MOST) << _BITS
 
 
 def last_position(at: dt.datetime) -> int:

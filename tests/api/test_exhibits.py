@@ -355,3 +355,17 @@ def test_a_proof_waits_for_the_log_and_a_retry_is_no_second_event(
 def test_times_without_an_offset_are_refused(office: Office) -> None:
     answer = office.client("officer").get("/api/v1/exhibits?received_from=2023-09-15T10:00:00")
     assert (answer.status_code, answer.json["code"]) == (422, "naive_time")
+
+
+@pytest.mark.parametrize(("year", "later"), [("0001", 0), ("1669", 0), ("2300", 1), ("9999", 1)])
+def test_times_that_no_exhibit_can_have_are_times_all_the_same(
+    office: Office, year: str, later: int
+) -> None:
+    office.exhibit()
+
+    def found(name: str) -> int:
+        asked = f"/api/v1/exhibits?{name}={year}-12-31T00:00:00Z"
+        return len(office.client("supervisor").get(asked).json["items"])
+
+    assert (found("received_until"), found("received_from")) == (later, 1 - later)
+    assert (found("recorded_until"), found("recorded_from")) == (later, 1 - later)

@@ -113,7 +113,7 @@ def _some_filters(bureau: Bureau) -> st.SearchStrategy[Filters]:
     def maybe(*values: object) -> st.SearchStrategy[object]:
         return st.none() | st.sampled_from(values)
 
-    moments = [made_up.START + dt.timedelta(hours=h) for h in (0, 3, 4, 9, 17)]
+    moments = [made_up.START + dt.timedelta(hours=h) for h in (-22, 0, 3, 4, 9, 17)]
     texts = [
         "",
         "",
@@ -179,6 +179,25 @@ def test_any_filters_give_what_reading_every_row_gives(
         assert found == expected
         counted = finding.facets(session, actor, wanted)
         assert counted.total == len(expected)
+
+
+@pytest.mark.parametrize("hours", range(-30, 24, 6))
+@pytest.mark.parametrize("few", [0, 3000])
+def test_what_came_in_long_after_its_recording_is_found_by_when_it_was_recorded(
+    filled: Filled, monkeypatch: pytest.MonkeyPatch, few: int, hours: int
+) -> None:
+    engine, bureau = filled
+    monkeypatch.setattr(candidates, "_FEW", few)
+    until = made_up.START + dt.timedelta(hours=hours)
+    for actor in _readers(bureau):
+        for wanted in (
+            Filters(recorded_until=until),
+            Filters(recorded_until=until, unit_id=bureau.units[2]),
+        ):
+            with Session(engine) as session:
+                every = session.scalars(select(Exhibit).order_by(Exhibit.position.desc()))
+                expected = [e.position for e in every if _matches(e, wanted, actor)]
+                assert candidates.newest(session, actor, wanted, COUNT) == expected
 
 
 @pytest.mark.parametrize(
