@@ -35,6 +35,13 @@ class RecorderRequest(Schema):
     serial = Text(60, load_default="")
 
 
+class RecorderChange(Schema):
+    unit_id = fields.UUID(data_key="unit")
+    status = fields.Enum(RecorderStatus, by_value=True)
+    model = Text(80)
+    serial = Text(60)
+
+
 class CheckoutResponse(Schema):
     id = fields.UUID()
     officer = fields.Nested(OfficerName)

@@ -57,6 +57,7 @@ class Kind(enum.StrEnum):
     INSPECTION_RECORDED = "inspection:recorded"
 
     RECORDER_REGISTERED = "recorder:registered"
+    RECORDER_CHANGED = "recorder:changed"  # as it is from then on
     RECORDER_CHECKED_OUT = "recorder:checked_out"
     RECORDER_CHECKED_IN = "recorder:checked_in"
 
@@ -157,6 +158,7 @@ DETAILS: dict[Kind, frozenset[str]] = {
     Kind.CASE_VIEWED: frozenset({"number"}),
     Kind.INSPECTION_RECORDED: frozenset({"content_sha256", "unit", "officers"}),
     Kind.RECORDER_REGISTERED: frozenset({"number", "unit"}),
+    Kind.RECORDER_CHANGED: frozenset({"number", "unit", "status", "model", "serial"}),
     Kind.RECORDER_CHECKED_OUT: frozenset({"checkout", "officer", "at"}),
     Kind.RECORDER_CHECKED_IN: frozenset({"checkout", "officer", "at"}),
     Kind.UNIT_REGISTERED: frozenset({"name", "unit_kind", "hands_over_to"}),

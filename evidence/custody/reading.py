@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from evidence.custody import merkle
 from evidence.custody.append import timestamp
 from evidence.custody.checkpoint import verify_checkpoint
+from evidence.custody.kinds import Kind
 from evidence.custody.models import CustodyEvent, LogHead
 from evidence.custody.tiles import HASH_BYTES, WIDTH, TileReader, tile_path, width_of
 from evidence.errors import CustodyError, StorageError
@@ -91,14 +92,14 @@ class LogVerdict:
         return self.size > 0 and not self.problem
 
 
-def events_of(session: Session, subject_ids: Iterable[UUID]) -> list[RecordedEvent]:
-    """Every event about these subjects, in position order."""
-    rows = session.execute(
-        select(_EVENTS)
-        .where(_EVENTS.c.subject_id.in_(list(subject_ids)))
-        .order_by(_EVENTS.c.position)
-    )
-    return [_recorded(row) for row in rows]
+def events_of(
+    session: Session, subject_ids: Iterable[UUID], kinds: Collection[Kind] = ()
+) -> list[RecordedEvent]:
+    """Every event about these subjects, in position order; of `kinds`, where some are named."""
+    query = select(_EVENTS).where(_EVENTS.c.subject_id.in_(list(subject_ids)))
+    if kinds:
+        query = query.where(_EVENTS.c.kind.in_([kind.value for kind in kinds]))
+    return [_recorded(row) for row in session.execute(query.order_by(_EVENTS.c.position))]
 
 
 def newest_of_each(

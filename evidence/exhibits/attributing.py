@@ -21,6 +21,7 @@ from evidence.exhibits.flags import SETTLED, Flag
 from evidence.exhibits.models import Exhibit
 from evidence.people.access import Act, require
 from evidence.people.actor import Actor, ActorType
+from evidence.recorders.changing import unit_at
 from evidence.recorders.ledger import find_by_number, take_turn_of, wearer_at
 from evidence.recorders.models import Recorder
 from evidence.recorders.names import recorder_key
@@ -72,7 +73,8 @@ def _wear(
     at = exhibit.recorded_at
     checkout = wearer_at(session, recorder.id, at) if at is not None else None
     if checkout is None:
-        return recorder.unit_id, doubts | {Flag.WEARER_UNKNOWN}
+        unit_id = recorder.unit_id if at is None else unit_at(session, recorder, at)
+        return unit_id, doubts | {Flag.WEARER_UNKNOWN}
     exhibit.officer_id = checkout.officer_id
     return checkout.unit_id, doubts
 

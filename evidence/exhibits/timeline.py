@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from evidence.custody.kinds import Kind
 from evidence.custody.reading import RecordedEvent, events_of
 from evidence.exhibits.models import Exhibit
 from evidence.people.actor import SYSTEM
@@ -24,9 +25,11 @@ class Entry:
     label: str
 
 
-def timeline(session: Session, subject_ids: Iterable[UUID]) -> list[Entry]:
-    """Every event about these subjects, in the order of the log."""
-    events = events_of(session, subject_ids)
+def timeline(
+    session: Session, subject_ids: Iterable[UUID], kinds: Collection[Kind] = ()
+) -> list[Entry]:
+    """Every event about these subjects in the order of the log; of `kinds`, if some are named."""
+    events = events_of(session, subject_ids, kinds)
     officers = _names(session, {e.actor_id for e in events if e.actor_type == "officer"})
     labels = _labels(session, {e.subject_id for e in events if e.subject_type == "exhibit"})
     return [

@@ -87,9 +87,9 @@ def check_out(
     now. Raises AccessDenied, AlreadyCheckedOut, CheckoutOverlaps, Conflict, IdentifierReused,
     NaiveTime, InvalidInput.
     """
+    lock(session, recorder)
     require(by, Act.RECORDER_CHECK_OUT, Reach(unit_ids=frozenset({recorder.unit_id})))
     at, given = _moment(at), at
-    _take_turn(session, recorder)
     if checkout_id is not None and (known := session.get(Checkout, checkout_id)) is not None:
         return _same(known, recorder, officer, given)
     if recorder.status is not RecorderStatus.IN_USE:
@@ -119,9 +119,9 @@ def check_in(
     session: Session, recorder: Recorder, by: Actor, *, at: dt.datetime | None = None
 ) -> Checkout:
     """Take a recorder back. Raises AccessDenied, NotCheckedOut, NaiveTime, InvalidInput."""
+    lock(session, recorder)
     require(by, Act.RECORDER_CHECK_OUT, Reach(unit_ids=frozenset({recorder.unit_id})))
     at = _moment(at)
-    _take_turn(session, recorder)
     checkout = open_checkout(session, recorder.id)
     if checkout is None:
         raise NotCheckedOut(recorder=recorder.number)
@@ -133,9 +133,9 @@ def check_in(
     return checkout
 
 
-def _take_turn(session: Session, recorder: Recorder) -> None:
-    """One change of a recorder's ledger at a time, so that what is looked for stays true."""
-    session.scalar(select(Recorder.id).where(Recorder.id == recorder.id).with_for_update())
+def lock(session: Session, recorder: Recorder) -> None:
+    """One change of a recorder or its ledger at a time, so that what is looked for stays true."""
+    session.refresh(recorder, with_for_update=True)
 
 
 def _same(

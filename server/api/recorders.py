@@ -13,7 +13,7 @@ from evidence.paging import Page
 from evidence.people import access
 from evidence.people.access import Act
 from evidence.people.models import Officer, Unit
-from evidence.recorders import finding, ledger
+from evidence.recorders import changing, finding, ledger
 from evidence.recorders.models import Checkout, Recorder
 from schemas.members import PageQuery
 from schemas.recorders import (
@@ -22,6 +22,7 @@ from schemas.recorders import (
     CheckoutPage,
     CheckoutRequest,
     CheckoutResponse,
+    RecorderChange,
     RecorderPage,
     RecorderQuery,
     RecorderRequest,
@@ -76,6 +77,22 @@ def attribute_again(name: str) -> dict[str, int]:
 def one(name: str) -> Recorder:
     """One recorder, by its number or id."""
     return finding.find(db.session(), name, current_actor())
+
+
+@blp.patch("/<name>")
+@blp.arguments(RecorderChange)
+@blp.response(200, RecorderResponse)
+def change(request: dict[str, Any], name: str) -> Recorder:
+    """Move it to another unit, say whether it is in use, or correct model and serial number.
+
+    What it has recorded stays with the unit that had it then; its number never changes.
+    """
+    actor = current_actor()
+    with unit_of_work() as session:
+        recorder = finding.find(session, name, actor)
+        if "unit_id" in request and session.get(Unit, request["unit_id"]) is None:
+            raise InvalidInput("There is no such unit.")
+        return changing.change(session, recorder, actor, request)
 
 
 @blp.get("/<name>/checkouts")

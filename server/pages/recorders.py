@@ -10,15 +10,22 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
+from evidence.custody.kinds import Kind
 from evidence.errors import EvidenceError, InvalidInput
+from evidence.exhibits.attributing import came_before
+from evidence.exhibits.timeline import timeline
 from evidence.people import access
 from evidence.people.access import Act, Reach
 from evidence.people.models import Officer, OfficerStatus, Unit
-from evidence.recorders import finding, ledger
+from evidence.recorders import changing, finding, ledger
 from evidence.recorders.models import Checkout, Recorder
+from schemas.recorders import RecorderChange
 from server.accounts.current import current_actor, require_login
 from server.extensions import db
 from server.late_recordings import attribute_all
+from server.pages.seen import newest_change, require_as_seen
+from server.presentation.actors import named
+from server.presentation.forms import Unfilled, filled
 from server.presentation.presenting import error_words
 from server.unit_of_work import unit_of_work
 
@@ -48,9 +55,7 @@ def _list(error: str = "") -> str:
         )
         .options(joinedload(Checkout.officer))
     )
-    units = []
-    if access.allows(actor, Act.RECORDER_MANAGE):
-        units = list(db.session.scalars(select(Unit).order_by(Unit.name)))
+    units = _units() if access.allows(actor, Act.RECORDER_MANAGE) else []
     return render_template(
         "recorders/list.html",
         page=page,
@@ -59,6 +64,10 @@ def _list(error: str = "") -> str:
         units=units,
         error=error,
     )
+
+
+def _units() -> list[Unit]:
+    return list(db.session.scalars(select(Unit).order_by(Unit.name)))
 
 
 @blp.post("")
@@ -103,6 +112,8 @@ def _one(number: str, error: str = "") -> str:
         .where(Officer.unit_id == recorder.unit_id, Officer.status == OfficerStatus.ACTIVE)
         .order_by(Officer.badge)
     ).all()
+    manages = access.allows(actor, Act.RECORDER_MANAGE)
+    units = _units() if manages else []
     return render_template(
         "recorders/one.html",
         recorder=recorder,
@@ -110,8 +121,47 @@ def _one(number: str, error: str = "") -> str:
         held=ledger.open_checkout(session, recorder.id),
         may_check_out=access.allows(actor, Act.RECORDER_CHECK_OUT, reach),
         officers=officers,
+        manages=manages,
+        units=units,
+        unit_names={str(unit.id): unit.name for unit in units},
+        came_before=len(came_before(session, recorder)) if manages else 0,
+        entries=named(timeline(session, [recorder.id], changing.IN_THE_BOOKS)) if manages else [],
+        seen=newest_change(session, recorder.id, Kind.RECORDER_CHANGED) if manages else 0,
         error=error,
     )
+
+
+@blp.post("/<number>")
+def change(number: str) -> str | Response | tuple[str, int]:
+    """Change its unit, whether it is in use, its model or serial number."""
+    actor = current_actor()
+    access.require(actor, Act.RECORDER_MANAGE)
+    names = [name for name in ("unit", "status", "model", "serial") if name in request.form]
+    try:
+        said = filled(RecorderChange(), {name: request.form[name].strip() for name in names})
+        with unit_of_work() as session:
+            recorder = finding.find(session, number, actor)
+            require_as_seen(session, recorder.id, Kind.RECORDER_CHANGED)
+            if "unit_id" in said and session.get(Unit, said["unit_id"]) is None:
+                raise InvalidInput(_("Choose a unit."))
+            changing.change(session, recorder, actor, said)
+    except Unfilled as unfilled:
+        return _one(number, str(unfilled)), 422
+    except EvidenceError as error:
+        return _one(number, error_words(error)), 422
+    flash(_("%(number)s is in the register as shown here.", number=recorder.number))
+    return redirect(url_for("recorders.one", number=recorder.number))
+
+
+@blp.post("/<number>/attributions")
+def attribute(number: str) -> Response:
+    """Give it what came from it before it was entered, where that was interrupted."""
+    actor = current_actor()
+    access.require(actor, Act.RECORDER_MANAGE)
+    recorder = finding.find(db.session(), number, actor)
+    given = attribute_all(recorder.id, actor)
+    flash(_("What came from it before belongs to it now: %(n)s.", n=given))
+    return redirect(url_for("recorders.one", number=recorder.number))
 
 
 @blp.post("/<number>/check-out")

@@ -22,6 +22,8 @@ _FIELDS = {
     "roles": _l("Roles"),
     "officer_id": _l("Officer"),
     "active": _l("State"),
+    "model": _l("Model"),
+    "serial": _l("Serial number"),
 }
 
 

@@ -161,6 +161,7 @@ KINDS = {
     Kind.CASE_VIEWED: (_l("Case viewed"), "eye"),
     Kind.INSPECTION_RECORDED: (_l("Inspection recorded"), "clipboard-list"),
     Kind.RECORDER_REGISTERED: (_l("Recorder registered"), "plus"),
+    Kind.RECORDER_CHANGED: (_l("Recorder changed"), "refresh"),
     Kind.RECORDER_CHECKED_OUT: (_l("Recorder checked out"), "arrow-right"),
     Kind.RECORDER_CHECKED_IN: (_l("Recorder checked in"), "arrow-left"),
     Kind.UNIT_REGISTERED: (_l("Unit entered"), "plus"),

@@ -211,7 +211,7 @@ def test_the_only_administrator_does_not_leave(office: Office) -> None:
     assert client.get("/accounts").status_code == 200
 
 
-@pytest.mark.parametrize("what", ["accounts", "people", "units"])
+@pytest.mark.parametrize("what", ["accounts", "people", "units", "recorders"])
 def test_a_form_that_was_opened_before_somebody_elses_change_does_not_undo_it(
     office: Office, administrator: FlaskClient, what: str
 ) -> None:
@@ -231,6 +231,11 @@ def test_a_form_that_was_opened_before_somebody_elses_change_does_not_undo_it(
             f"/units/{office.units['street']}",
             {"kind": "both"},
             {"name": "城关市场监管所", "kind": "inspection"},
+        ),
+        "recorders": (
+            f"/recorders/{office.recorder_id}",
+            {"status": "repair"},
+            {"model": "DSJ-A7", "status": "in_use"},
         ),
     }[what]
     earlier = seen_in(administrator.get(where).text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+from tests.api.forms import ENGLISH, posted
 from tests.api.office import Office
 from tests.conftest import SteppingClock
 
@@ -47,6 +48,54 @@ def test_what_was_docked_before_its_recorder_was_entered_is_its_units_then(offic
         "/recorders", data=form, headers={"Accept-Language": "en"}, follow_redirects=True
     )
     assert "belongs to it now: 1." in page.text
+
+
+def test_a_recorder_moves_and_its_new_unit_hands_it_out(office: Office) -> None:
+    administrator, where = office.client("administrator"), f"{URL}/HD-012"
+    moved = {"unit": str(office.units["other"]), "serial": "0042"}
+    assert office.client("officer").patch(where, json=moved).status_code == 403
+    assert administrator.patch(where, json={"unit": str(uuid4())}).status_code == 422
+    assert administrator.patch(where, json={"number": "HD-099"}).status_code == 422
+    answer = administrator.patch(where, json=moved)
+    assert (answer.status_code, answer.json["serial"]) == (200, "0042")
+    assert answer.json["unit"]["id"] == moved["unit"]
+    assert office.client("officer").get(where).status_code == 404
+    out = {"officer": str(office.officers["other_officer"])}
+    handed = office.client("other_officer").post(f"{where}/checkouts", json=out)
+    assert handed.status_code == 201
+    refused = administrator.patch(where, json={"status": "retired"})
+    assert (refused.status_code, refused.json["code"]) == (409, "already_checked_out")
+    kinds = ["recorder:changed", "recorder:checked_out"]
+    assert office.kinds(office.recorder_id) == kinds
+
+
+def test_the_page_of_a_recorder_changes_it(office: Office) -> None:
+    administrator, where = office.client("administrator"), f"/recorders/{office.recorder_id}"
+    assert "It is handed to nobody." not in administrator.get(where, headers=ENGLISH).text
+    assert posted(administrator, where, status="repair", model="DSJ-A7")[0] == 302
+    page = administrator.get(where, headers=ENGLISH).text
+    assert "It is handed to nobody." in page
+    assert "Recorder changed" in page
+    assert "DSJ-A7" in page
+    assert posted(administrator, where, status="lost")[0] == 422
+    assert posted(administrator, where, unit=str(uuid4()))[0] == 422
+    officer = office.client("officer")
+    assert 'name="seen"' not in officer.get(where).text
+    assert officer.post(where, data={"status": "in_use"}).status_code == 403
+    assert officer.post(f"{where}/attributions").status_code == 403
+
+
+def test_an_attribution_that_was_interrupted_goes_on_from_the_page(office: Office) -> None:
+    claimed = {"recorder_id": None, "officer_id": None, "recorder_claim": "hd012"}
+    flags = ["recorder_unknown", "wearer_unknown"]
+    exhibit = office.exhibit(unit_id=None, **claimed, flags=flags)
+    administrator, where = office.client("administrator"), f"/recorders/{office.recorder_id}"
+    told = "before it was registered: 1."
+    assert told in administrator.get(where, headers=ENGLISH).text
+    assert told not in office.client("officer").get(where, headers=ENGLISH).text
+    assert administrator.post(f"{where}/attributions").status_code == 302
+    assert told not in administrator.get(where, headers=ENGLISH).text
+    assert office.client("officer").get(f"/api/v1/exhibits/{exhibit}").status_code == 200
 
 
 def test_a_recorder_goes_out_and_comes_back(office: Office, clock: SteppingClock) -> None:

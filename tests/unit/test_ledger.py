@@ -147,6 +147,7 @@ def test_what_is_lost_or_who_has_left_goes_nowhere(cabinet: Cabinet, clock: Step
     with pytest.raises(InvalidInput):
         cabinet.out(cabinet.first, clock.now)
     cabinet.recorder.status = next(s for s in RecorderStatus if s is not RecorderStatus.IN_USE)
+    cabinet.session.flush()
     with pytest.raises(Conflict):
         cabinet.out(cabinet.second, clock.now)
 
