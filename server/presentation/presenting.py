@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Flask, g, request
+from flask import Flask, g, request, url_for
 from flask_babel import get_locale
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
@@ -26,12 +26,17 @@ _COPY = _l("Copy the whole digest")
 LANGUAGES = {"zh": "中文", "en": "English"}
 
 
+def beijing_plain(moment: dt.datetime, seconds: bool = True) -> str:
+    """Beijing time where no markup can stand."""
+    local = moment.astimezone(SHANGHAI).replace(tzinfo=None)
+    return local.isoformat(" ", "seconds" if seconds else "minutes")
+
+
 def beijing(moment: dt.datetime | None, seconds: bool = True) -> Markup:
     """Beijing time, with the raw UTC value on hover."""
     if moment is None:
         return Markup('<span class="text-secondary">—</span>')
-    local = moment.astimezone(SHANGHAI).replace(tzinfo=None)
-    shown = local.isoformat(" ", "seconds" if seconds else "minutes")
+    shown = beijing_plain(moment, seconds)
     raw = moment.astimezone(dt.UTC).isoformat()
     # Nothing of it comes from outside, and lists have hundreds.
     return Markup(f'<time datetime="{raw}" title="{raw}">{shown}</time>')  # noqa: S704
@@ -73,6 +78,19 @@ def said(word: Any) -> str:
     if id(word) not in known:
         known[id(word)] = word, str(word)
     return known[id(word)][1]
+
+
+def kind_named(kind: str) -> tuple[Any, str]:
+    """The words of an event's kind, and its icon; of one that we do not know, itself."""
+    return words.KINDS.get(kind) or (kind, "circle-dashed")  # type: ignore[call-overload]
+
+
+def exhibit_address(label: str) -> str:
+    """The path of an exhibit's page, made once a request: a case's events name few, often."""
+    known: dict[str, str] = g.setdefault("exhibit_addresses", {})
+    if label not in known:
+        known[label] = url_for("exhibits.one", name=label)
+    return known[label]
 
 
 def icon(name: str, label: str = "") -> Markup:
@@ -166,6 +184,9 @@ def init(app: Flask) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for name, made in {
         "beijing": beijing,
+        "beijing_plain": beijing_plain,
+        "exhibit_address": exhibit_address,
+        "kind_named": kind_named,
         "size": size,
         "duration": duration,
         "visible": visible,

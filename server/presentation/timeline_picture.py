@@ -27,6 +27,10 @@ class Mark:
     shape: str
     entry: Entry
 
+    @property
+    def verb(self) -> str:
+        return self.entry.event.kind.partition(":")[2]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
