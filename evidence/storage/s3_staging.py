@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,9 +190,11 @@ class S3Staging:
         one, differing, index, left = hashlib.sha256(), list[int](), 0, 0
         if segments:
             left = segments[0].length
+        # A piece is digested while the next one is on its way.
+        digesting = list[Future[None]]()
         for piece in self.bucket.pieces(data_key(upload_id), journal.version, 0, size):
-            waited = [self._digesting.submit(sm3.update, piece)] if sm3 else []
-            beside = self._digesting.submit(whole.update, piece)
+            _settle(digesting)
+            digesting = [self._digesting.submit(d.update, piece) for d in (whole, sm3) if d]
             view = memoryview(piece)
             while view:
                 one.update(view[:left])
@@ -203,8 +205,7 @@ class S3Staging:
                         differing.append(index)
                     index, one = index + 1, hashlib.sha256()
                     left = segments[index].length if index < len(segments) else 0
-            for digesting in (beside, *waited):
-                digesting.result()
+        _settle(digesting)
         return ReadBack(
             size=size,
             sha256=Digest(algorithm="sha256", value=whole.digest()),
@@ -260,3 +261,8 @@ class S3Staging:
             if time.monotonic() > until:
                 raise UploadLeased()
             time.sleep(0.05)
+
+
+def _settle(running: Iterable[Future[None]]) -> None:
+    for one in running:
+        one.result()
