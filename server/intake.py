@@ -68,12 +68,13 @@ def _reserve(asked: Upload) -> None:
 
 def declare_length(upload: Upload, length: int) -> Upload:
     """Settle a deferred length: room first, then the row. Raises InvalidInput, StorageFull."""
-    receiving.declare_length(upload, length, store().offset(upload.id), settings().max_upload)
+    upload_id = upload.id
+    receiving.declare_length(upload, length, store().offset(upload_id), settings().max_upload)
     db.session.rollback()
-    store().declare_length(upload.id, length)
+    store().declare_length(upload_id, length)
     with unit_of_work() as session:
-        upload = session.get_one(Upload, upload.id, with_for_update=True)
-        receiving.declare_length(upload, length, store().offset(upload.id), settings().max_upload)
+        upload = receiving.locked(session, upload_id)
+        receiving.declare_length(upload, length, store().offset(upload_id), settings().max_upload)
     return upload
 
 
@@ -169,10 +170,12 @@ def _as_it_is(upload_id: UUID) -> Upload:
 def settle(upload: Upload, at: int) -> Upload:
     """After bytes became durable up to `at`: prolong, or seal. Raises UploadGone."""
     with unit_of_work() as session:
-        upload = session.get_one(Upload, upload.id, with_for_update=True)
+        upload = receiving.locked(session, upload.id)
         receiving.require_there(upload)
         receiving.prolong(upload)
-        sealable = at == upload.length and receiving.complete(upload)
+        # It may have been given up, and opened again, since those bytes came.
+        whole = upload.state is UploadState.RECEIVING and at == upload.length
+        sealable = whole and store().offset(upload.id) == at and receiving.complete(upload)
     if sealable:
         sealing.finish(upload.id)
     return upload
@@ -195,6 +198,6 @@ def terminate(upload: Upload, by: Actor) -> None:
     """Give an upload up, and its bytes. Raises UploadSealed, UploadGone."""
     at = present_offset(upload)
     with unit_of_work() as session:
-        upload = session.get_one(Upload, upload.id, with_for_update=True)
+        upload = receiving.locked(session, upload.id)
         receiving.terminate(session, upload, by, at)
     clearing.remove(upload.id)

@@ -214,6 +214,14 @@ def from_pool(error: PoolTimeout) -> Response:
     return from_evidence(e.DatabaseUnavailable())
 
 
+def from_depth(error: RecursionError) -> Response:
+    """JSON of which each bracket opens in another, until Python's reader gives up."""
+    if not request.is_json:
+        return from_anything(error)
+    log.warning("nested too deeply: %s", request.path, exc_info=True)
+    return from_evidence(e.InvalidInput("What was sent is nested too deeply."))
+
+
 def from_anything(error: Exception) -> Response:
     db.session.rollback()
     return respond(500, "internal_error", "")
@@ -224,4 +232,5 @@ def init(app: Flask) -> None:
     app.register_error_handler(HTTPException, from_http)
     app.register_error_handler(DBAPIError, from_database)
     app.register_error_handler(PoolTimeout, from_pool)
+    app.register_error_handler(RecursionError, from_depth)
     app.register_error_handler(Exception, from_anything)

@@ -12,6 +12,7 @@ from uuid import UUID
 from evidence.errors import EvidenceError, UploadGone
 from evidence.exhibits import acquisition
 from evidence.exhibits.models import ExhibitState
+from evidence.uploads import receiving
 from evidence.uploads.models import Upload, UploadState
 from server import claimed_case, jobs
 from server.extensions import db, signer, store
@@ -59,7 +60,7 @@ def _seal(upload_id: UUID) -> None:
         # Another process has sealed it and removed the staging area since we looked.
         return
     with unit_of_work() as session:
-        upload = session.get_one(Upload, upload_id, with_for_update=True)
+        upload = receiving.locked(session, upload_id)
         if upload.state is not UploadState.SEALING:
             return
         exhibit = acquisition.seal(session, store(), signer(), upload, read_back)

@@ -158,7 +158,9 @@ DETAILS: dict[Kind, frozenset[str]] = {
     Kind.CASE_VIEWED: frozenset({"number"}),
     Kind.INSPECTION_RECORDED: frozenset({"content_sha256", "unit", "officers"}),
     Kind.RECORDER_REGISTERED: frozenset({"number", "unit"}),
-    Kind.RECORDER_CHANGED: frozenset({"number", "unit", "status", "model", "serial"}),
+    Kind.RECORDER_CHANGED: frozenset(
+        {"number", "unit", "unit_before", "status", "status_before", "model", "serial"}
+    ),
     Kind.RECORDER_CHECKED_OUT: frozenset({"checkout", "officer", "at"}),
     Kind.RECORDER_CHECKED_IN: frozenset({"checkout", "officer", "at"}),
     Kind.UNIT_REGISTERED: frozenset({"name", "unit_kind", "hands_over_to"}),

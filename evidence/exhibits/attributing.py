@@ -21,7 +21,7 @@ from evidence.exhibits.flags import SETTLED, Flag
 from evidence.exhibits.models import Exhibit
 from evidence.people.access import Act, require
 from evidence.people.actor import Actor, ActorType
-from evidence.recorders.changing import unit_at
+from evidence.recorders.books import unit_at
 from evidence.recorders.ledger import find_by_number, take_turn_of, wearer_at
 from evidence.recorders.models import Recorder
 from evidence.recorders.names import recorder_key

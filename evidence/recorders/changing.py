@@ -6,23 +6,18 @@ that had it then.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from evidence.custody.append import append
 from evidence.custody.kinds import Kind
-from evidence.custody.reading import events_of
 from evidence.errors import AlreadyCheckedOut
 from evidence.people.access import Act, require
 from evidence.people.actor import Actor
 from evidence.recorders.ledger import lock, open_checkout
 from evidence.recorders.models import Recorder
-
-IN_THE_BOOKS = (Kind.RECORDER_REGISTERED, Kind.RECORDER_CHANGED)
 
 
 def change(session: Session, recorder: Recorder, by: Actor, said: Mapping[str, Any]) -> Recorder:
@@ -36,8 +31,10 @@ def change(session: Session, recorder: Recorder, by: Actor, said: Mapping[str, A
     before = _said(recorder)
     recorder.unit_id = said.get("unit_id", recorder.unit_id)
     recorder.status = said.get("status", recorder.status)
-    recorder.model = said.get("model", recorder.model).strip()
-    recorder.serial = (said.get("serial", recorder.serial) or "").strip() or None
+    if "model" in said:
+        recorder.model = said["model"].strip()
+    if "serial" in said:
+        recorder.serial = said["serial"].strip() or None
     after = _said(recorder)
     if after == before:
         return recorder
@@ -46,7 +43,8 @@ def change(session: Session, recorder: Recorder, by: Actor, said: Mapping[str, A
         raise AlreadyCheckedOut(recorder=recorder.number)
     session.flush()
     session.refresh(recorder)
-    append(session, Kind.RECORDER_CHANGED, recorder.id, by, **after)
+    was = {f"{name}_before": before[name] for name in ("unit", "status")}
+    append(session, Kind.RECORDER_CHANGED, recorder.id, by, **after, **was)
     return recorder
 
 
@@ -58,16 +56,3 @@ def _said(recorder: Recorder) -> dict[str, Any]:
         "model": recorder.model,
         "serial": recorder.serial,
     }
-
-
-def unit_at(session: Session, recorder: Recorder, at: dt.datetime) -> UUID:
-    """The unit that had the recorder at that time, by its events; before the first, the first.
-
-    The present one where no event says another.
-    """
-    events = [e for e in events_of(session, [recorder.id], IN_THE_BOOKS) if e.state != "altered"]
-    had = [event for event in events if event.at <= at] or events[:1]
-    try:
-        return UUID(had[-1].details["unit"])
-    except (IndexError, KeyError, TypeError, ValueError):
-        return recorder.unit_id

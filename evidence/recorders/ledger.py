@@ -24,6 +24,7 @@ from evidence.errors import (
 from evidence.people.access import Act, Reach, require
 from evidence.people.actor import Actor
 from evidence.people.models import Officer, OfficerStatus, Unit
+from evidence.recorders import books
 from evidence.recorders.models import Checkout, Recorder, RecorderStatus
 from evidence.recorders.names import recorder_key
 from evidence.turns import take_turn
@@ -45,7 +46,11 @@ def register(
     if session.scalar(select(Recorder).where(Recorder.key == key)) is not None:
         raise NameTaken(f"There is a recorder {number} already.")
     recorder = Recorder(
-        number=number.strip(), key=key, unit_id=unit.id, model=model, serial=serial or None
+        number=number.strip(),
+        key=key,
+        unit_id=unit.id,
+        model=model.strip(),
+        serial=serial.strip() or None,
     )
     session.add(recorder)
     session.flush()
@@ -101,6 +106,11 @@ def check_out(
     later = select(Checkout).where(Checkout.recorder_id == recorder.id, Checkout.checked_in_at > at)
     if session.scalar(later.limit(1)) is not None:
         raise CheckoutOverlaps(recorder=recorder.number)
+    if given is not None and (since := books.so_since(session, recorder)) and given < since:
+        raise InvalidInput(
+            f"{recorder.number} is here, or in use again, since {timestamp(since)}: nothing is "
+            "handed out before that any more."
+        )
     checkout = Checkout(
         id=checkout_id,
         recorder_id=recorder.id,
@@ -135,6 +145,7 @@ def check_in(
 
 def lock(session: Session, recorder: Recorder) -> None:
     """One change of a recorder or its ledger at a time, so that what is looked for stays true."""
+    take_turn(session, recorder.id)  # before the row, as with every event of it
     session.refresh(recorder, with_for_update=True)
 
 

@@ -30,6 +30,7 @@ from evidence.errors import (
 from evidence.people.access import Act, require
 from evidence.people.actor import SYSTEM, Actor
 from evidence.storage.port import StagingArea
+from evidence.turns import take_turn
 from evidence.uploads.headers import Claims
 from evidence.uploads.models import Upload, UploadPart, UploadState
 
@@ -212,12 +213,16 @@ def expire(session: Session, staging: StagingArea, limit: int = 100) -> list[UUI
     One whose last byte is there is never ended, but completed, for sealing.
     """
     complete_interrupted(session, staging)
+    is_over = (Upload.state == UploadState.RECEIVING, Upload.expires_at <= clock.now())
+    found = select(Upload.id).where(*is_over).order_by(Upload.expires_at).limit(limit)
+    ids = session.scalars(found).all()
+    take_turn(session, *ids)
     over = session.scalars(
         select(Upload)
-        .where(Upload.state == UploadState.RECEIVING, Upload.expires_at <= clock.now())
+        .where(Upload.id.in_(ids), *is_over)
         .order_by(Upload.expires_at)
-        .limit(limit)
         .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
     ).all()
     for upload in over:
         upload.state = UploadState.EXPIRED
@@ -239,7 +244,7 @@ def complete_interrupted(session: Session, staging: StagingArea, limit: int = 10
     """
     full = clock.now() + LIFETIME
     quiet = session.execute(
-        select(Upload.id, Upload.length)
+        select(Upload.id, Upload.length, Upload.expires_at)
         .where(
             Upload.state == UploadState.RECEIVING,
             Upload.part != UploadPart.PARTIAL,
@@ -252,12 +257,28 @@ def complete_interrupted(session: Session, staging: StagingArea, limit: int = 10
         .order_by(Upload.expires_at.desc())
         .limit(limit)
     ).all()
-    whole = [upload_id for upload_id, length in quiet if _offset(staging, upload_id) == length]
-    # Asking for a thousand offsets takes a while: the source may have come back meanwhile.
-    return [upload_id for upload_id in whole if complete(_locked(session, upload_id))]
+    whole = {
+        upload_id: until
+        for upload_id, length, until in quiet
+        if _offset(staging, upload_id) == length
+    }
+    take_turn(session, *whole)
+    # Asking for a thousand offsets takes a while: the source may have come back meanwhile, have
+    # given one up and opened it again.
+    return [
+        upload_id
+        for upload_id, until in whole.items()
+        if (upload := locked(session, upload_id)).expires_at == until and complete(upload)
+    ]
 
 
-def _locked(session: Session, upload_id: UUID) -> Upload:
+def locked(session: Session, upload_id: UUID) -> Upload:
+    """The upload in its turn, its row as it is now and stays until the transaction ends.
+
+    Its turn comes first, as with every event of it. The row is read anew: a lock alone leaves as it
+    is what was read while it was waited for.
+    """
+    take_turn(session, upload_id)
     return session.get_one(Upload, upload_id, with_for_update=True, populate_existing=True)
 
 

@@ -26,7 +26,7 @@ from server.accounts.current import current_actor, current_token, require_login
 from server.accounts.models import Account, Token
 from server.accounts.own import renew_password
 from server.extensions import db
-from server.pages.seen import newest_change, require_as_seen
+from server.pages.seen import as_seen, require_as_seen
 from server.presentation.actors import named
 from server.presentation.forms import Unfilled, filled
 from server.presentation.presenting import error_words
@@ -108,13 +108,14 @@ def _one(account_id: UUID, error: str = "", password: str = "") -> str:
     account = db.session.get(Account, account_id)
     if account is None:
         raise NotFound
+    seen = as_seen(db.session(), account, Kind.ACCOUNT_CHANGED)
     return render_template(
         "accounts/one.html",
         account=account,
         officers=_officers(account.officer_id),
         entries=named(timeline(db.session(), [account_id])),
         officer_names=_names(),
-        seen=newest_change(db.session(), account_id, Kind.ACCOUNT_CHANGED),
+        seen=seen,
         password=password,
         own_id=_own_id(),
         error=error,

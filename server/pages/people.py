@@ -25,7 +25,7 @@ from server.accounts.changing import require_an_administrator
 from server.accounts.current import current_actor, require_login
 from server.accounts.models import Account
 from server.extensions import db
-from server.pages.seen import newest_change, require_as_seen
+from server.pages.seen import as_seen, require_as_seen
 from server.presentation.actors import named
 from server.presentation.forms import Unfilled, filled
 from server.presentation.presenting import error_words
@@ -116,6 +116,7 @@ def one(officer_id: UUID) -> str:
 def _one(officer_id: UUID, error: str = "") -> str:
     actor, session = current_actor(), db.session()
     officer = directory.find_officer(session, officer_id, actor)
+    seen = as_seen(session, officer, Kind.OFFICER_CHANGED)
     accounts: list[Account] = []
     if access.allows(actor, Act.ACCOUNT_MANAGE):
         query = select(Account).where(Account.officer_id == officer.id).order_by(Account.username)
@@ -129,7 +130,7 @@ def _one(officer_id: UUID, error: str = "") -> str:
         units=units,
         unit_names={str(unit.id): unit.name for unit in units},
         entries=named(timeline(session, [officer.id])),
-        seen=newest_change(session, officer.id, Kind.OFFICER_CHANGED),
+        seen=seen,
         error=error,
     )
 

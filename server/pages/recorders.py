@@ -12,18 +12,17 @@ from werkzeug.wrappers import Response
 
 from evidence.custody.kinds import Kind
 from evidence.errors import EvidenceError, InvalidInput
-from evidence.exhibits.attributing import came_before
 from evidence.exhibits.timeline import timeline
 from evidence.people import access
 from evidence.people.access import Act, Reach
 from evidence.people.models import Officer, OfficerStatus, Unit
-from evidence.recorders import changing, finding, ledger
+from evidence.recorders import books, changing, finding, ledger
 from evidence.recorders.models import Checkout, Recorder
 from schemas.recorders import RecorderChange
 from server.accounts.current import current_actor, require_login
 from server.extensions import db
 from server.late_recordings import attribute_all
-from server.pages.seen import newest_change, require_as_seen
+from server.pages.seen import as_seen, require_as_seen
 from server.presentation.actors import named
 from server.presentation.forms import Unfilled, filled
 from server.presentation.presenting import error_words
@@ -105,6 +104,8 @@ def one(number: str) -> str:
 def _one(number: str, error: str = "") -> str:
     actor, session = current_actor(), db.session()
     recorder: Recorder = finding.find(session, number, actor)
+    manages = access.allows(actor, Act.RECORDER_MANAGE)
+    seen = as_seen(session, recorder, Kind.RECORDER_CHANGED) if manages else 0
     rows = finding.checkouts(session, recorder, cursor=request.args.get("cursor"), limit=50)
     reach = Reach(unit_ids=frozenset({recorder.unit_id}))
     officers = session.scalars(
@@ -112,7 +113,6 @@ def _one(number: str, error: str = "") -> str:
         .where(Officer.unit_id == recorder.unit_id, Officer.status == OfficerStatus.ACTIVE)
         .order_by(Officer.badge)
     ).all()
-    manages = access.allows(actor, Act.RECORDER_MANAGE)
     units = _units() if manages else []
     return render_template(
         "recorders/one.html",
@@ -124,9 +124,8 @@ def _one(number: str, error: str = "") -> str:
         manages=manages,
         units=units,
         unit_names={str(unit.id): unit.name for unit in units},
-        came_before=len(came_before(session, recorder)) if manages else 0,
-        entries=named(timeline(session, [recorder.id], changing.IN_THE_BOOKS)) if manages else [],
-        seen=newest_change(session, recorder.id, Kind.RECORDER_CHANGED) if manages else 0,
+        entries=named(timeline(session, [recorder.id], books.IN_THE_BOOKS)) if manages else [],
+        seen=seen,
         error=error,
     )
 

@@ -20,7 +20,7 @@ from evidence.roster import registering
 from schemas.people import UnitChange, UnitRequest
 from server.accounts.current import current_actor, require_login
 from server.extensions import db
-from server.pages.seen import newest_change, require_as_seen
+from server.pages.seen import as_seen, require_as_seen
 from server.presentation.actors import named
 from server.presentation.forms import Unfilled, filled
 from server.presentation.presenting import error_words
@@ -91,6 +91,7 @@ def _one(unit_id: UUID, error: str = "") -> str:
     unit = next((each for each in units if each.id == unit_id), None)
     if unit is None:
         raise NotFound
+    seen = as_seen(session, unit, Kind.UNIT_CHANGED)
     return render_template(
         "people/unit.html",
         unit=unit,
@@ -98,7 +99,7 @@ def _one(unit_id: UUID, error: str = "") -> str:
         unit_names={str(each.id): each.name for each in units},
         given_to=[each for each in units if each.hands_over_to_id == unit_id],
         entries=named(timeline(session, [unit_id])),
-        seen=newest_change(session, unit_id, Kind.UNIT_CHANGED),
+        seen=seen,
         error=error,
     )
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,11 +19,14 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from evidence.custody.models import CustodyEvent
 from evidence.storage.memory import Fault, MemoryStore, Operation
-from server import create_app, jobs, sealing
+from evidence.uploads import receiving
+from evidence.uploads.models import Upload
+from server import create_app, intake, jobs, sealing
 from server.extensions import db, store
 from server.in_hand import InHand
 from tests import databases
@@ -236,3 +241,58 @@ def test_an_upload_that_is_sealed_while_the_sweep_asks_for_offsets_stays_sealed(
         jobs.sweep()
     assert dock.ask("GET", where).json["state"] == "sealed"
     assert kinds_of_all(app) == ["exhibit:acquired", "exhibit:sealed"]
+
+
+@pytest.mark.skipif(not databases.grown_up(), reason="on SQLite one writes after the other")
+def test_who_gives_an_upload_up_while_its_last_byte_comes_hears_that_it_came(
+    app: Flask, dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = dock.create(4, str(uuid4())).headers["Location"]
+    complete, locked = receiving.complete, receiving.locked
+    completed, waits = threading.Event(), threading.Event()
+
+    def slowly(upload: Upload) -> bool:
+        found = complete(upload)
+        db.session.flush()
+        completed.set()
+        assert waits.wait(10)
+        time.sleep(0.3)  # until the other waits for the lock itself
+        return found
+
+    def then(session: Session, upload_id: UUID) -> Upload:
+        if completed.is_set():
+            waits.set()
+        return locked(session, upload_id)
+
+    monkeypatch.setattr(receiving, "complete", slowly)
+    monkeypatch.setattr(receiving, "locked", then)
+    with ThreadPoolExecutor(1) as elsewhere:
+        sent = elsewhere.submit(dock.send, where, 0, b"abcd")
+        assert completed.wait(10)
+        given_up = dock.ask("DELETE", where)
+        assert sent.result().status_code == 204
+    assert (given_up.status_code, given_up.json["code"]) == (403, "upload_sealed")
+    assert dock.ask("GET", where).json["state"] == "sealed"
+    assert kinds_of_all(app) == ["exhibit:acquired", "exhibit:sealed"]
+
+
+def test_what_was_given_up_and_opened_again_since_its_last_byte_is_not_sealed_empty(
+    app: Flask, dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event_id = str(uuid4())
+    where = dock.create(4, event_id).headers["Location"]
+    settle = intake.settle
+
+    def late(upload: Upload, at: int) -> Upload:
+        monkeypatch.undo()
+        db.session.rollback()
+        with ThreadPoolExecutor(1) as elsewhere:
+            elsewhere.submit(dock.ask, "DELETE", where).result()
+            elsewhere.submit(dock.create, 4, event_id).result()
+        return settle(upload, at)
+
+    monkeypatch.setattr(intake, "settle", late)
+    dock.send(where, 0, b"abcd")
+    assert dock.offset(where) == 0
+    assert dock.send(where, 0, b"abcd").status_code == 204
+    assert dock.ask("GET", where).json["state"] == "sealed"

@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from evidence.clock import SHANGHAI
 from evidence.custody.models import CustodyEvent
-from evidence.errors import AccessDenied, AlreadyCheckedOut, Conflict
+from evidence.errors import AccessDenied, AlreadyCheckedOut, Conflict, InvalidInput
 from evidence.people.actor import Actor, ActorType, Role, Via
 from evidence.people.models import Officer, Unit, UnitKind
+from evidence.recorders import books as books_of
 from evidence.recorders import changing, ledger
 from evidence.recorders.models import Recorder, RecorderStatus
 from evidence.storage.memory import MemoryStore
@@ -83,12 +84,24 @@ def test_every_change_is_an_event_that_says_how_it_is_from_then_on(books: Books)
     as_moved = {
         "number": "HD-012",
         "unit": str(books.second.id),
+        "unit_before": str(books.first.id),
         "status": "in_use",
+        "status_before": "in_use",
         "model": "A7",
         "serial": "0042",
     }
-    assert books.told() == [as_moved, {**as_moved, "status": "repair"}]
+    as_broken = {**as_moved, "unit_before": str(books.second.id), "status": "repair"}
+    assert books.told() == [as_moved, as_broken]
     assert books.recorder.unit.name == "价监股"
+
+
+def test_what_was_entered_with_spaces_is_not_changed_by_nothing(books: Books) -> None:
+    recorder = ledger.register(
+        books.session, " HD-014 ", books.first, ADMINISTRATOR, model=" A7 ", serial="  "
+    )
+    assert (recorder.number, recorder.model, recorder.serial) == ("HD-014", "A7", None)
+    changing.change(books.session, recorder, ADMINISTRATOR, {})
+    assert books.told() == []
 
 
 def test_what_is_out_comes_back_before_it_moves(books: Books) -> None:
@@ -124,18 +137,60 @@ def test_a_unit_had_it_from_its_entry_until_the_next(books: Books, clock: Steppi
     for unit in (books.second, books.first):
         clock.step(days=10)
         books.change(unit_id=unit.id)
-    had = [changing.unit_at(books.session, books.recorder, entered + n * DAY) for n in (-1, 0, 9)]
+    had = [books_of.unit_at(books.session, books.recorder, entered + n * DAY) for n in (-1, 0, 9)]
     assert set(had) == {books.first.id}
-    had = [changing.unit_at(books.session, books.recorder, entered + n * DAY) for n in (10, 19)]
+    had = [books_of.unit_at(books.session, books.recorder, entered + n * DAY) for n in (10, 19)]
     assert set(had) == {books.second.id}
-    assert changing.unit_at(books.session, books.recorder, entered + 30 * DAY) == books.first.id
+    assert books_of.unit_at(books.session, books.recorder, entered + 30 * DAY) == books.first.id
+
+
+def test_a_recorder_whose_first_event_is_a_move_was_the_earlier_units(
+    books: Books, clock: SteppingClock
+) -> None:
+    silent = Recorder(number="HD-013", key="HD013", unit_id=books.first.id)
+    books.session.add(silent)
+    books.session.flush()
+    clock.step(days=1)
+    changing.change(books.session, silent, ADMINISTRATOR, {"unit_id": books.second.id})
+    moved = clock.now
+    assert books_of.unit_at(books.session, silent, moved - DAY) == books.first.id
+    assert books_of.unit_at(books.session, silent, moved + DAY) == books.second.id
+
+
+def test_nothing_is_handed_out_before_the_unit_had_it_or_while_it_was_repaired(
+    books: Books, clock: SteppingClock
+) -> None:
+    """Whoever is given a used recorder could give themselves what its card still holds."""
+    entered = clock.now
+
+    def hand_out_at(at: dt.datetime) -> None:
+        by = _actor(Role.OFFICER, books.recorder.unit)
+        ledger.check_out(books.session, books.recorder, books.officer, by, at=at)
+
+    clock.step(days=5)
+    books.change(unit_id=books.second.id)
+    moved = clock.now
+    clock.step(days=5)
+    books.change(model="A8")
+    for at in (entered + DAY, moved - dt.timedelta(seconds=1)):
+        with pytest.raises(InvalidInput):
+            hand_out_at(at)
+    hand_out_at(moved + DAY)
+    ledger.check_in(books.session, books.recorder, _actor(Role.OFFICER, books.second))
+    books.change(status=RecorderStatus.REPAIR)
+    clock.step(days=5)
+    books.change(status=RecorderStatus.IN_USE)
+    with pytest.raises(InvalidInput):
+        hand_out_at(clock.now - DAY)
+    clock.step(hours=1)
+    hand_out_at(clock.now)
 
 
 def test_a_recorder_of_which_no_event_speaks_is_where_it_is(books: Books) -> None:
     silent = Recorder(number="HD-013", key="HD013", unit_id=books.second.id)
     books.session.add(silent)
     books.session.flush()
-    assert changing.unit_at(books.session, silent, dt.datetime.now(dt.UTC)) == books.second.id
+    assert books_of.unit_at(books.session, silent, dt.datetime.now(dt.UTC)) == books.second.id
 
 
 def test_what_was_recorded_before_a_move_is_the_earlier_units_when_it_is_docked(

@@ -153,6 +153,24 @@ def test_what_has_its_last_byte_does_not_wait_for_a_clock_that_was_set_back(
     assert receiving.complete_interrupted(session, store) == [upload.id]
 
 
+def test_what_is_opened_again_while_the_sweep_asks_for_offsets_is_not_completed(
+    session: Session, store: MemoryStore, clock: SteppingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = opened(session, store, b"whole")
+    clock.step(hours=1)
+
+    def offset(upload_id: UUID) -> int:
+        monkeypatch.undo()
+        receiving.terminate(session, upload, OFFICER, store.offset(upload_id))
+        receiving.revive(upload)
+        session.flush()
+        return len(b"whole")
+
+    monkeypatch.setattr(store, "offset", offset)
+    assert receiving.complete_interrupted(session, store) == []
+    assert upload.state is UploadState.RECEIVING
+
+
 def test_a_complete_part_waits_for_its_whole_and_expires_alone(
     session: Session, store: MemoryStore, clock: SteppingClock
 ) -> None:
