@@ -230,7 +230,11 @@ def main() -> int:
         return 2
     except (EvidenceError, OSError, SQLAlchemyError) as error:
         words = getattr(error, "orig", None) or error
-        print(f"NO BACKUP: {words} {folder} is not whole; --since can use it.", file=sys.stderr)
+        print(f"NO BACKUP: {words}.", file=sys.stderr)
+        if isinstance(error, PermissionError):
+            print("The account that makes it must be able to write there.", file=sys.stderr)
+        if folder.exists():
+            print(f"{folder} is not whole; --since can use it.", file=sys.stderr)
         return 2
     print(f"{folder}")
     print(", ".join(f"{count} {kind}" for kind, count in made.counts.items()))

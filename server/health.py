@@ -40,7 +40,7 @@ LOOKED_FOR = 10.0  # seconds after which the store is asked for the same tiles a
 def database() -> str:
     missing = pending(db.engine)
     if missing:
-        return f"migrations are missing: {missing}; run scripts/run"
+        return f"migrations are missing: {missing}; start scripts/run again, or zhenglian-migrate"
     session = db.session()
     try:
         begin_write(session)

@@ -35,12 +35,22 @@ from server import config
 from server.config import Settings
 from server.extensions import open_store
 
+_NEXT = {
+    "begin": "From the next start two keys sign the log, the old one and this. Give it to "
+    "witnesses, auditors and docks (one more line of the token file, `key …`), then `finish`:",
+    "finish": "From the next start this key alone signs the log:",
+    "lost": "From the next start the log is signed with this key; give it to witnesses, "
+    "auditors and docks (one more line of the token file, `key …`):",
+}
+
 
 def require_stopped(session: Session) -> None:
     """Raise CustodyError while a worker signs: it has the keys of its start in memory."""
     lease = session.get(Lease, "sequencer")
     if lease is not None and lease.until > clock.now():
-        raise CustodyError("The worker is running. Stop scripts/run, wait 10 seconds, try again.")
+        raise CustodyError(
+            "The worker is running. Stop it and the web processes, wait 10 seconds, try again."
+        )
 
 
 def lost_key(session: Session, settings: Settings) -> str:
@@ -104,7 +114,7 @@ def main() -> int:
     except SQLAlchemyError as error:
         print(f"The database cannot be read: {getattr(error, 'orig', error)}", file=sys.stderr)
         return 1
-    print(f"From the next start the log is signed with\n{key}")
+    print(f"{_NEXT[chosen.act]}\n{key}")
     return 0
 
 

@@ -37,6 +37,12 @@ from server.own_log import other_origin
 _SECONDS = 30
 
 
+_CERTIFICATE = (
+    "The server's TLS certificate is not trusted ({}). Name your bureau's authority in "
+    "SSL_CERT_FILE."
+)
+
+
 class Unreadable(Exception):
     """There is no log to be read; the message says what is missing."""
 
@@ -59,6 +65,8 @@ class PublicTiles:
         try:
             return self._client.get(path)
         except httpx.HTTPError as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise StorageUnavailable(_CERTIFICATE.format(error)) from None
             raise StorageUnavailable(f"{self._client.base_url} does not answer: {error}") from None
 
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import NullPool
 
@@ -71,16 +71,30 @@ def _require_database(settings: Settings) -> None:
         with refused_in_words():
             if not is_there(settings.database_url):
                 return
+            # Without an encoding of its own, a database in SQL_ASCII answers in bytes.
             patience = (
-                {"connect_timeout": 5} if settings.database_url.startswith("postgresql") else {}
+                {"connect_timeout": 5, "client_encoding": "utf8"}
+                if settings.database_url.startswith("postgresql")
+                else {}
             )
             engine = create_engine(settings.database_url, poolclass=NullPool, connect_args=patience)
             with prepare(engine).connect() as connection:
-                words = own_log.fault(connection, settings)
+                words = _encoding(connection) or own_log.fault(connection, settings)
     except CustodyError as error:
         raise ConfigurationError(str(error)) from None
     if words:
         raise ConfigurationError(words)
+
+
+def _encoding(connection: Connection) -> str:
+    if connection.dialect.name != "postgresql":
+        return ""
+    if connection.scalar(text("SHOW server_encoding")) == "UTF8":
+        return ""
+    return (
+        "The database of ZHENGLIAN_DATABASE_URL is not in UTF-8. Make another: createdb "
+        "--encoding UTF8 --template template0."
+    )
 
 
 def is_there(database_url: str) -> bool:
@@ -110,7 +124,9 @@ def refused_in_words() -> Iterator[None]:
                 "give the account what it lacks."
             ) from None
         if isinstance(error, OperationalError | InterfaceError):
-            raise Away(f"The database cannot be used just now: {said}.") from None
+            raise Away(
+                f"The database of ZHENGLIAN_DATABASE_URL cannot be used just now: {said}."
+            ) from None
         raise
 
 

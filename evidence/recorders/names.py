@@ -12,7 +12,7 @@ from evidence.clock import SHANGHAI
 # prefix_device@officer_date_time[_sequence][_IMP key file][_enc]; seen in recorders and third-party
 # camera software. The official rule (GA/T 947) is not public.
 _NAME = re.compile(
-    r"(?P<prefix>[A-Z]{2,8})[_-](?P<device>[A-Za-z0-9]{3,20})[_@](?P<officer>[A-Za-z0-9]{3,18})"
+    r"(?P<prefix>[A-Z]{2,8})[_-](?P<device>[A-Za-z0-9][A-Za-z0-9-]{2,19})[_@](?P<officer>[A-Za-z0-9]{3,18})"
     r"_(?P<date>\d{8})_?(?P<time>\d{6})(?:_(?P<sequence>\d{1,6}))?(?P<key>_IMP)?(?:_enc)?"
     r"\.(?:mp4|mov|avi|ts|jpe?g|png|aac|m4a|wav|mp3)",
     re.IGNORECASE | re.ASCII,

@@ -17,12 +17,20 @@ def line(result: Result, words: Words) -> str:
     """`name: sealed E2026-000123`, with whatever else the reader has to know."""
     said = _outcome(result, words)
     if "recorder_unknown" in result.flags:
-        said += f"; {words('recorder_unknown')}"
+        said += f"; {_of_no_unit(result, words)}"
     if result.wiped:
         said += f"; {words('removed')}"
     if result.kept:
         said += f"; {words('kept', why=result.kept)}"
     return f"{visible(result.name)}: {visible(said)}"
+
+
+def _of_no_unit(result: Result, words: Words) -> str:
+    if result.earlier:
+        return words("recorder_unknown_earlier")
+    if result.recorder:
+        return words("recorder_unknown", number=result.recorder)
+    return words("recorder_unnamed")
 
 
 def _outcome(result: Result, words: Words) -> str:

@@ -37,5 +37,5 @@ def read(path: Path) -> TokenFile:
         or len(keys) != len(lines) - 1
         or not all(map(_KEY.fullmatch, keys))
     ):
-        raise Trouble("token_file_malformed")
+        raise Trouble("token_file_malformed", path=str(path))
     return TokenFile(lines[0], keys, bool(mode & 0o077))

@@ -30,10 +30,22 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "differed_unknown": ("see the console", "详见控制台"),
     "failed": ("failed: {why}", "失败：{why}"),
     "recorder_unknown": (
-        "its recorder is not known, so no unit has it: name it with --recorder next time; "
-        "if it is new, have the administrator enter it, and this will belong to it",
-        "记录仪不明，未归属任何机构：下次请用 --recorder 指明；"
-        "如为新记录仪，请管理员登记，登记后即归属其机构",
+        "the recorder {number} is not in the register, so no unit has it: have the administrator "
+        "enter it, and this will belong to it",
+        "记录仪 {number} 尚未登记，未归属任何机构：请管理员登记，登记后即归属其机构",
+    ),
+    "recorder_unnamed": (
+        "neither its name nor --recorder says which recorder it is from, so no unit has it; the "
+        "archivist can attach it to its case. Give --recorder before you send the next",
+        "文件名和 --recorder 均未指明记录仪，未归属任何机构；"
+        "档案员仍可将其关联到案件。下次上传前请用 --recorder 指明",
+    ),
+    "recorder_unknown_earlier": (
+        "its recorder was not known when it was sent, so no unit has it, and --recorder changes "
+        "that no more: if it named one that is not in the register, have the administrator enter "
+        "it; otherwise the archivist can attach it to its case",
+        "上传时记录仪不明，未归属任何机构，现在用 --recorder 指明已无效："
+        "如当时指明的记录仪尚未登记，请管理员登记；否则请档案员将其关联到案件",
     ),
     "removed": ("removed from the card", "已从卡上清除"),
     "kept": ("NOT removed: {why}", "未清除：{why}"),
@@ -127,8 +139,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "no_receipt": ("the server gave no receipt", "服务器未给出回执"),
     "receipt_forged": (
         "the server's receipt is not proven by the pinned key ({reason}). Keep the card, and "
-        "tell your administrator.",
-        "回执未通过固定公钥验证（{reason}）。请保留存储卡并告知管理员。",
+        "tell your administrator; if the log's key was changed, a second line `key <verifier key>` "
+        "of the token file names the new one.",
+        "回执未通过固定公钥验证（{reason}）。请保留存储卡并告知管理员；"
+        "如日志密钥已更换，请在令牌文件中另加一行“key <新公钥>”。",
     ),
     "receipt_of_other": (
         "the server's receipt does not prove this. {reason} Keep the card, and tell your "
@@ -150,8 +164,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "无法读取令牌文件：{reason}",
     ),
     "token_file_malformed": (
-        "The token file has the token on its first line, and `key <verifier key>` on another.",
-        "令牌文件第一行为令牌，另一行为“key <验证公钥>”。",
+        "{path} is no token file: the token is its first line, and `key <verifier key>` another.",
+        "{path} 不是令牌文件：第一行应为令牌，另一行为“key <验证公钥>”。",
     ),
     "bad_server": (
         "--server is an address such as https://evidence.example.gov.cn",

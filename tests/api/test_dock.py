@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,11 @@ def test_whoever_docks_is_told_that_no_unit_has_a_recording(
     flags = docked(live_server, card, "--recorder", "XX-404")["REC_0001.mp4"]["flags"]
     assert "recorder_unknown" in flags
     sealed = Result(name="REC_0001.mp4", outcome=Outcome.SEALED, flags=flags)
-    assert "name it with --recorder" in report.line(sealed, Words("en"))
+    assert "Give --recorder before you send" in report.line(sealed, Words("en"))
+    named = replace(sealed, recorder="XX-404")
+    assert "the recorder XX-404 is not in the register" in report.line(named, Words("en"))
+    again = replace(named, earlier=True)
+    assert "--recorder changes that no more" in report.line(again, Words("en"))
     record(card, "REC_0002.mp4", 1001)
     known = docked(live_server, card)["REC_0002.mp4"]["flags"]
     assert "recorder_unknown" not in known

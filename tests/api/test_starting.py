@@ -31,7 +31,7 @@ ASKED = "postgresql://somebody:wrong@127.0.0.1:1/zhenglian"
 @pytest.mark.parametrize(
     ("url", "status", "words"),
     [
-        (ASKED, 1, "The database cannot be used just now: .*Connection refused"),
+        (ASKED, 1, "of ZHENGLIAN_DATABASE_URL cannot be used just now: .*Connection refused"),
         (ASKED.replace("127.0.0.1", "nowhere.invalid"), 2, "Name or service not known"),
         (ASKED.replace("127.0.0.1:", "127.0.0.1:p"), 2, "write it as %25 or %40"),
         ("sqlite:////proc/nothing/zhenglian.db", 2, "unable to open database file"),
@@ -106,6 +106,24 @@ def test_what_postgresql_refuses_is_told_in_its_words(
     code, said = begin(bureau, start, {"ZHENGLIAN_DATABASE_URL": url})
     assert (code, words in said) == (2, True), said
     assert ":wrong" not in said
+
+
+@pytest.mark.grown_up
+@pytest.mark.parametrize("start", STARTS)
+def test_a_database_that_is_not_in_utf8_is_told_so(
+    guarded: str, bureau: Bureau, start: str
+) -> None:
+    owner = make_url(guarded).set(
+        drivername="postgresql+psycopg", username="postgres", password=None
+    )
+    engine = create_engine(owner, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text("DROP DATABASE IF EXISTS ascii"))
+        made = "CREATE DATABASE ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+        connection.execute(text(made))
+    url = guarded.replace("/postgres", "/ascii")
+    code, said = begin(bureau, start, {"ZHENGLIAN_DATABASE_URL": url})
+    assert (code, "is not in UTF-8. Make another: createdb" in said) == (2, True), said
 
 
 @pytest.mark.grown_up

@@ -26,6 +26,13 @@ def test_a_name_that_follows_the_pattern_is_read(name: str) -> None:
     assert found.key_file is wanted["key_file"]
 
 
+@pytest.mark.parametrize("prefix", ["ZFY_", "ZFY-"])
+def test_a_number_may_stand_in_a_name_as_it_stands_in_the_books(prefix: str) -> None:
+    found = parse(f"{prefix}HD-012@430424017_20230915_093005_0003.mp4")
+    assert found is not None
+    assert found.device == "HD-012"
+
+
 @pytest.mark.parametrize("name", GOLDEN["unparsed_but_accepted"])
 def test_any_other_name_is_no_error(name: str) -> None:
     assert parse(name) is None
