@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from evidence.digests import SEGMENT_BYTES
 from evidence.errors import StorageUnavailable, UploadLeased
+from evidence.sm3 import SM3, new_sm3
 from evidence.storage.port import StagingWriter
 from evidence.storage.s3 import Lock, S3Store
 from tests import s3_service
@@ -41,6 +43,39 @@ def whole(store: S3Store, upload_id: UUID) -> str:
     found = store.read_back(upload_id)
     assert found.differing == ()
     return found.sha256.hex
+
+
+@pytest.mark.skipif(not SM3, reason="this system has no SM3 (GB/T 32905)")
+def test_what_the_service_gives_back_is_digested_and_not_what_it_was_given(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In order, while the next piece is on its way; a byte of the second segment has changed."""
+    content, upload_id = os.urandom(11_000_000), uuid4()
+    store = S3Store(place, tmp_path, sm3=True)
+    store.create(upload_id, len(content))
+    with store.writer(upload_id) as writer:
+        writer.write(content)
+        writer.commit()
+    pieces, given_back = store.bucket.pieces, bytearray()
+
+    def altered(*of: Any) -> Iterator[bytes]:
+        for piece in pieces(*of):
+            at = 9_000_000 - len(given_back)
+            given = bytearray(piece)
+            if 0 <= at < len(given):
+                given[at] ^= 1
+            given_back.extend(given)
+            yield bytes(given)
+
+    monkeypatch.setattr(store.bucket, "pieces", altered)
+    found = store.read_back(upload_id)
+    assert found.sm3 is not None
+    assert len(given_back) == found.size == len(content)
+    assert found.differing == (1,)
+    assert found.sha256.hex == sha256(bytes(given_back)) != sha256(content)
+    expected = new_sm3()
+    expected.update(given_back)
+    assert found.sm3.hex == expected.hexdigest()
 
 
 def test_an_upload_goes_on_at_another_machine_with_every_piece(
