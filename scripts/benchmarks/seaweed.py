@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -36,7 +37,7 @@ class SeaweedServer:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="zhenglian-s3-"))
-        self.ports = {name: _port() for name in ("s3", "master", "volume", "filer")}
+        self.ports = dict(zip(("s3", "master", "volume", "filer"), _ports(4), strict=True))
         self._running: subprocess.Popen[bytes] | None = None
 
     @property
@@ -104,12 +105,24 @@ class SeaweedServer:
         self.remove()
 
 
-def _port() -> int:
-    """One whose tenth thousand next is free as well: SeaweedFS speaks to itself there."""
-    while True:
+def _ports(count: int) -> list[int]:
+    """Free ones, whose tenth thousand next is free as well: SeaweedFS speaks to itself there."""
+    taken: dict[int, int] = {}
+    while len(taken) < count:
         port = free_port()
-        if port < 50_000:
-            return port
+        pair = {port, port + 10_000}
+        if port < 50_000 and pair.isdisjoint({*taken, *taken.values()}) and _free(port + 10_000):
+            taken[port] = port + 10_000
+    return list(taken)
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def s3_client(endpoint: str) -> Any:
