@@ -224,6 +224,36 @@ def test_only_a_unit_of_work_commits() -> None:
     assert not wrong
 
 
+def _locks(node: ast.AST) -> bool:
+    """Whether a call takes the lock of a row, through the session or through a query."""
+    return isinstance(node, ast.Call) and (
+        any(keyword.arg == "with_for_update" for keyword in node.keywords)
+        or (isinstance(node.func, ast.Attribute) and node.func.attr == "with_for_update")
+    )
+
+
+def test_whoever_locks_a_row_reads_it_anew() -> None:
+    """A lock that waited leaves as it is what the session had read of the row before."""
+    found, wrong = 0, []
+    for path, tree, text in SOURCES:
+        if not path.startswith(("evidence/", "server/")):
+            continue
+        statements = [
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign | ast.Expr | ast.Return | ast.AnnAssign)
+        ]
+        for statement in statements:
+            if not any(map(_locks, ast.walk(statement))):
+                continue
+            found += 1
+            said = ast.get_source_segment(text, statement) or ""
+            if "populate_existing=True" not in said and ".refresh(" not in said:
+                wrong.append((path, statement.lineno))
+    assert found
+    assert not wrong
+
+
 def test_a_long_module_gives_its_reason() -> None:
     """Over 400 lines needs the word `lines` or `long` in the module's docstring."""
     wrong = []

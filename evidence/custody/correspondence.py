@@ -21,7 +21,7 @@ _LOOKED_AT = 5
 
 def standing(session: Session, name: str) -> Correspondence:
     """The row of a witness (its verifier key) or of an authority (its address)."""
-    found = session.get(Correspondence, name, with_for_update=True)
+    found = session.get(Correspondence, name, with_for_update=True, populate_existing=True)
     if found is None:
         found = Correspondence(name=name, size=0, attempts=0, problem="")
         session.add(found)

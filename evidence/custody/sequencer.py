@@ -164,7 +164,7 @@ class Sequencer:
         """Let another take over at once."""
         with self._sessions() as session:
             begin_write(session)
-            lease = session.get(Lease, _NAME, with_for_update=True)
+            lease = session.get(Lease, _NAME, with_for_update=True, populate_existing=True)
             if lease is not None and lease.holder == self._holder:
                 lease.until = clock.now()
             session.commit()
@@ -232,7 +232,9 @@ class Sequencer:
             begin_write(session)
             if not self._still_holds(session):
                 return False  # another finishes this batch
-            head = session.get(LogHead, self._signer.name, with_for_update=True)
+            head = session.get(
+                LogHead, self._signer.name, with_for_update=True, populate_existing=True
+            )
             if head is None or (head.size, head.root) != (size, root):
                 raise LogForked("The head was changed by another hand.")
             now = clock.now()

@@ -87,7 +87,12 @@ def _end_logins(session: Session, account: Account, by: Actor) -> None:
 def require_an_administrator(session: Session) -> None:
     """Raise AdministratorNeeded where nobody could open accounts any more."""
     # All of them are locked, so that two who take each other's role away do so in turn.
-    found = session.scalars(select(Account).where(Account.active).with_for_update())
+    found = session.scalars(
+        select(Account)
+        .where(Account.active)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
     administrators = [a for a in found if Role.ADMINISTRATOR.value in a.roles]
     if not any(map(may_log_in, administrators)):
         raise AdministratorNeeded()

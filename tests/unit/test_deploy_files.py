@@ -20,8 +20,6 @@ from tests.live import ROOT, free_port
 
 DEPLOY = ROOT / "scripts" / "deploy"
 UNITS = sorted(DEPLOY.glob("*.service"))
-# scripts/backup has not come to this checkout yet.
-STARTING = [unit for unit in UNITS if unit.stem != "zhenglian-backup"]
 TIMERS = sorted(DEPLOY.glob("*.timer"))
 HARDENED = (
     "NoNewPrivileges=yes",
@@ -94,7 +92,7 @@ def _command(words: list[str]) -> None:
         assert (ROOT / words[1]).is_file(), words
 
 
-@pytest.mark.parametrize("unit", STARTING, ids=lambda unit: unit.stem)
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_what_a_unit_starts_exists(unit: Path) -> None:
     (line,) = re.findall("^ExecStart=(.*)$", unit.read_text("utf-8"), re.MULTILINE)
     words = line.split()
@@ -154,7 +152,7 @@ def services() -> dict[str, Any]:
     return found
 
 
-OURS = ("migrate", "web1", "web2", "web3", "worker")
+OURS = ("migrate", "web1", "web2", "web3", "worker", "backup")
 
 
 def test_compose_starts_what_a_grown_up_installation_has(services: dict[str, Any]) -> None:
@@ -174,6 +172,9 @@ def test_compose_sets_only_what_we_know_and_starts_only_what_there_is(
     _command(command[2].split()[1:] if command[0] == "sh" else command)
     if "healthcheck" in service:
         _command(service["healthcheck"]["test"][1:])
+    # What is set here wins over the bureau's own file, which may therefore hold everything else.
+    assert service["env_file"] == [{"path": "zhenglian.env", "required": False}]
+    assert "ZHENGLIAN_WITNESSES" not in service["environment"]
     dockerfile = ROOT / "scripts" / "deploy" / service["build"]["context"]
     assert (dockerfile / service["build"]["dockerfile"]).is_file()
 
@@ -187,6 +188,16 @@ def test_compose_waits_for_services_and_mounts_volumes_that_there_are(
         assert set(service.get("depends_on", ())) <= set(services), name
         mounted = {volume.partition(":")[0] for volume in service.get("volumes", ())}
         assert {m for m in mounted if not m.startswith(".")} <= volumes, name
+
+
+def test_compose_backs_up_what_there_is_and_only_when_it_is_asked(
+    services: dict[str, Any],
+) -> None:
+    backup = services["backup"]
+    assert backup["profiles"] == ["backup"]
+    assert set(services["worker"]["volumes"]) < set(backup["volumes"])
+    folder = backup["command"][2]
+    assert f"./backups:{folder}" in backup["volumes"]
 
 
 def test_the_names_that_compose_puts_into_nginx_conf_stand_there(services: dict[str, Any]) -> None:
