@@ -63,7 +63,9 @@ def _limit(connection: Any, _: Any) -> None:
 
     And nothing is acknowledged before it is durable, whatever the database was told. Nor is a
     statement compiled to machine code first: every one of ours is short, and the planner takes
-    those that cut a text into stretches for long ones, which cost a quarter of a second each.
+    those that cut a text into stretches for long ones, which cost a quarter of a second each. The
+    events of a case lie far apart: many of them are read ahead, where the database would read one
+    (the server's own word stands, if it has one; some systems cannot).
     """
     connection.autocommit = True
     connection.execute("SET jit = off")
@@ -72,6 +74,10 @@ def _limit(connection: Any, _: Any) -> None:
     connection.execute(
         "SELECT set_config('synchronous_commit', 'on', false)"
         " WHERE current_setting('synchronous_commit') = 'off'"
+    )
+    connection.execute(
+        "SELECT set_config(name, '64', false) FROM pg_settings"
+        " WHERE name = 'effective_io_concurrency' AND source = 'default' AND max_val <> '0'"
     )
     connection.autocommit = False
 

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import Schema, fields
 
-from schemas.members import page_of
+# What an entry adds to its event.
+_ADDED = frozenset({"label", "actor_name"})
 
 
-class EventSubject(Schema):
-    type = fields.String(attribute="event.subject_type")
-    id = fields.UUID(attribute="event.subject_id")
+class _OfEntry(Schema):
+    """Of an entry: an event, with names. By a path, each member would take half as long again."""
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        return getattr(obj if attr in _ADDED else obj.event, attr, default)
+
+
+class EventSubject(_OfEntry):
+    type = fields.String(attribute="subject_type")
+    id = fields.UUID(attribute="subject_id")
     label = fields.String(metadata={"description": "of an exhibit"})
 
 
-class EventActor(Schema):
-    type = fields.String(attribute="event.actor_type")
-    id = fields.UUID(attribute="event.actor_id")
-    via = fields.String(attribute="event.via")
+class EventActor(_OfEntry):
+    type = fields.String(attribute="actor_type")
+    id = fields.UUID(attribute="actor_id")
+    via = fields.String()
     name = fields.String(attribute="actor_name")
 
 
@@ -24,26 +34,21 @@ class EventActor(Schema):
 _SUBJECT, _ACTOR = EventSubject(), EventActor()
 
 
-class EventResponse(Schema):
-    position = fields.Integer(attribute="event.position")
+class EventResponse(_OfEntry):
+    position = fields.Integer()
     leaf_index = fields.Integer(
-        attribute="event.leaf_index",
         allow_none=True,
         metadata={"description": "place in the signed log; null until it is sequenced"},
     )
-    at = fields.AwareDateTime(attribute="event.at")
-    kind = fields.String(attribute="event.kind")
+    at = fields.AwareDateTime()
+    kind = fields.String()
     subject = fields.Function(_SUBJECT.dump)
     actor = fields.Function(_ACTOR.dump)
-    details = fields.Dict(attribute="event.details")
-    entry = fields.String(attribute="event.entry_hex", metadata={"description": "SHA-256, hex"})
+    details = fields.Dict()
+    entry = fields.String(attribute="entry_hex", metadata={"description": "SHA-256, hex"})
     state = fields.String(
-        attribute="event.state",
         metadata={
             "enum": ["sequenced", "pending", "altered"],
             "description": "altered: the row is not what its canonical bytes say",
         },
     )
-
-
-EventPage = page_of(EventResponse)

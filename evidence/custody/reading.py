@@ -99,7 +99,7 @@ def events_of(
     query = select(_EVENTS).where(_EVENTS.c.subject_id.in_(list(subject_ids)))
     if kinds:
         query = query.where(_EVENTS.c.kind.in_([kind.value for kind in kinds]))
-    return [_recorded(row) for row in session.execute(query.order_by(_EVENTS.c.position))]
+    return [_recorded(row) for row in session.execute(query.order_by(_EVENTS.c.position)).all()]
 
 
 def newest_of_each(
@@ -133,7 +133,7 @@ def _newest(
     found: list[list[Sequence[Any]]] = [[] for _ in asked]
     said = json.dumps([(subject_id.hex, before) for subject_id, before in asked])
     query = _NEWEST[session.get_bind().dialect.name]
-    for place, *row in session.execute(query, {"asked": said, "count": count}):
+    for place, *row in session.execute(query, {"asked": said, "count": count}).all():
         found[place].append(row)
     return found
 

@@ -34,10 +34,14 @@ def visible_to(
     if units is None:
         return true()
     link = aliased(ExhibitLink)  # the query around may read links itself
-    linked = select(1).where(
-        link.exhibit_id == Exhibit.id,
-        link.unlinked_at.is_(None),
-        or_(link.unit_id.in_(units), link.sent_to_id == actor.id),
+    # By its position, as the indices of what is linked to a unit or sent to somebody have it: no
+    # row of a link is read.
+    linked = select(1).where(link.exhibit_position == Exhibit.position, link.unlinked_at.is_(None))
+    if few:
+        # A query with an offset is none that the planner may turn into another.
+        linked = linked.offset(0)
+    return or_(
+        Exhibit.unit_id.in_(units),
+        linked.where(link.unit_id.in_(units)).exists(),
+        linked.where(link.sent_to_id == actor.id).exists(),
     )
-    # A query with an offset is none that the planner may turn into another.
-    return or_(Exhibit.unit_id.in_(units), (linked.offset(0) if few else linked).exists())

@@ -54,6 +54,7 @@ _PROBED = 30  # rows of a term that are looked at to see how rare it is
 # alone, for which no text is compared.
 _WALKED = 10_000
 _WALKED_FOR_FLAGS = 50_000
+_LONG = 10  # stretches of a word
 
 _LABEL = re.compile(r"E\d{4}-\d{3,12}", re.ASCII | re.IGNORECASE)
 
@@ -227,23 +228,34 @@ def _by_inverted_index(words_of: str, flag: str | None, bounds: Bounds) -> list[
         .limit(_WALKED if words(words_of) else _WALKED_FOR_FLAGS)
         .subquery()
     )
-    wanted = [stretch for word in words(words_of) for stretch in stretches(word)]
+    wanted = [stretch for word in words(words_of) for stretch in _some_of(stretches(word))]
     if flag:
         wanted.append(f"flag:{flag}")
     grams = func.grams(_texts.c.content, _texts.c.flags, type_=ARRAY(Text))
     walked = select(Exhibit.position).join_from(
         newest, Exhibit, Exhibit.position == newest.c.position
     )
-    found = select(Exhibit.position).join_from(
-        _texts, Exhibit, Exhibit.position == _texts.c.position
+    # Not along the table's own order: the planner would cut every text until a page is full. Sorted
+    # before exhibits are looked at, of which most may be out of reach: that ends with the page.
+    place = (_texts.c.position + 0).label("position")
+    found = (
+        select(place)
+        .where(grams.contains(wanted), *bounds(_texts.c.position), *_in(_texts, words_of, flag))
+        .order_by(place.desc())
+        .subquery()
     )
     return [
         walked.where(*_in(newest, words_of, flag)).order_by(newest.c.position.desc()),
-        # Not along the table's own order: the planner would cut every text until a page is full.
-        found.where(grams.contains(wanted), *_in(_texts, words_of, flag)).order_by(
-            (_texts.c.position + 0).desc()
-        ),
+        select(Exhibit.position)
+        .join_from(found, Exhibit, Exhibit.position == found.c.position)
+        .order_by(found.c.position.desc()),
     ]
+
+
+def _some_of(found: list[str]) -> list[str]:
+    """Of a long word every second stretch, and the last: half as many lists are merged, and few
+    rows have those and not the others, which their text then tells."""
+    return found if len(found) < _LONG else [*found[:-1:2], found[-1]]
 
 
 def _in(rows: FromClause, words_of: str, flag: str | None) -> list[ColumnElement[bool]]:

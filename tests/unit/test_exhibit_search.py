@@ -131,6 +131,7 @@ def _some_filters(bureau: Bureau) -> st.SearchStrategy[Filters]:
     texts += [bureau.names[0], bureau.names[1][:2], "罚字(2023)", '"', "%", "2023 dcam", "不在"]
     # Many stretches; all of them there and the word not.
     texts += ["dcam_cam0", "cam012_000", "衡东县王记食品店", "dcam_cam_ca"]
+    texts += ["cam012_000012_202301", "衡东市监罚字〔2023〕12号", "dcam_cam0_dcam_cam1"]
     return st.builds(
         Filters,
         text=st.sampled_from(texts),
@@ -160,6 +161,7 @@ def test_any_filters_give_what_reading_every_row_gives(
     monkeypatch.setattr(candidates, "_FEW", few)
     monkeypatch.setattr(candidates, "_NEWEST", newest)
     monkeypatch.setattr(candidates, "_NEWEST_READ", newest)
+    monkeypatch.setattr(text_search, "_LONG", data.draw(st.sampled_from((2, 10))))
     # Mostly one or two filters at a time, or nearly nothing would ever match.
     wanted = data.draw(_some_filters(bureau))
     kept = data.draw(st.sets(st.sampled_from(list(Filters.__dataclass_fields__)), max_size=2))

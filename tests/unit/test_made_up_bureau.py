@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 import rfc8785
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,7 @@ from evidence.custody.kinds import DETAILS, Kind
 from evidence.custody.models import CustodyEvent
 from evidence.exhibits.models import Exhibit, ExhibitLink
 from evidence.exhibits.timeline import timeline
+from evidence.sqlite import prepare
 from scripts.benchmarks import custody, listing, plot, viewing
 from scripts.benchmarks.bureau import Bureau
 from scripts.benchmarks.filling import fill
@@ -142,6 +143,19 @@ def test_the_picture_of_growth_has_each_size_database_and_target() -> None:
 def test_postgresql_compiles_no_statement_of_ours(filled: Filled) -> None:
     with filled[0].connect() as connection:
         assert connection.scalar(text("SHOW jit")) == "off"
+
+
+@pytest.mark.grown_up
+def test_postgresql_reads_ahead_unless_it_was_told_how_far(filled: Filled) -> None:
+    asked = text("SHOW effective_io_concurrency")
+    with filled[0].connect() as connection:
+        assert connection.scalar(asked) == "64"
+    told = create_engine(
+        filled[0].url.update_query_dict({"options": "-c effective_io_concurrency=3"})
+    )
+    with prepare(told).connect() as connection:
+        assert connection.scalar(asked) == "3"
+    told.dispose()
 
 
 @pytest.mark.grown_up
