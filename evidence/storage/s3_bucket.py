@@ -96,6 +96,13 @@ def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def _is_final(error: ClientError) -> bool:
+    """Whether a refusal is the service's answer: not that it is busy, nor that a person erred."""
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500))
+    mistaken = _code(error) in _WRONG and _code(error) != "AccessDenied"
+    return not mistaken and status not in (408, 429) and (status < 500 or status == 501)
+
+
 class Bucket:
     """`s3://BUCKET/prefix?endpoint=URL&region=R`; the credentials come by boto3's own ways."""
 
@@ -127,14 +134,19 @@ class Bucket:
 
     @property
     def locks(self) -> bool:
-        """Whether the bucket has Object Lock."""
+        """Whether the bucket has Object Lock.
+
+        Raises StorageUnavailable where the service does not say: nothing is filed unlocked because
+        it was busy when it was asked.
+        """
         if self._locks is None:
             try:
                 with translated():
                     self.client.get_object_lock_configuration(Bucket=self.name)
                     self._locks = True
             except StorageUnavailable as error:
-                if not isinstance(error.__cause__, ClientError):
+                cause = error.__cause__
+                if not isinstance(cause, ClientError) or not _is_final(cause):
                     raise
                 self._locks = False
         return self._locks
