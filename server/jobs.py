@@ -22,8 +22,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from evidence import clock
 from evidence.dossier.models import Dossier, DossierState
+from evidence.exhibits import fixity
 from evidence.exhibits.media_facts import record_media
-from evidence.exhibits.models import Exhibit, ExhibitState, MediaState
+from evidence.exhibits.models import Exhibit, ExhibitState, MediaState, ReadingAsked
 from evidence.exhibits.reading import read
 from evidence.uploads import receiving
 from evidence.uploads.models import Upload, UploadState
@@ -41,6 +42,7 @@ _SWEPT_AT_ONCE = 200
 _TASKS = {"seal": (5, 10), "make_dossier": (5, 5), "read_media": (2, 0), "read_again": (0, -10)}
 _reading = InHand()
 _making = InHand()
+_reading_again = InHand()
 
 
 def init(app: Flask) -> None:
@@ -125,7 +127,9 @@ def read_media(exhibit_id: UUID) -> None:
 
 
 def read_again(exhibit_id: UUID) -> None:
-    """Have an exhibit's original read again, before its turn."""
+    """Have an exhibit's original read again, before its turn; kept until it was."""
+    with unit_of_work() as session:
+        fixity.ask(session, exhibit_id)
     _enqueue("read_again", exhibit_id)
 
 
@@ -144,13 +148,17 @@ def _make_dossier(dossier_id: UUID, last: bool) -> None:
             dossiers.make(dossier_id)
         except Exception as error:
             db.session.rollback()
-            if last:
-                dossiers.give_up(dossier_id, str(error))
-            raise
+            if not last:
+                raise
+            # Nothing tries it again: the dossier itself says so, to whoever asked for it.
+            log.exception("a dossier was given up")
+            dossiers.give_up(dossier_id, str(error))
 
 
 def _read_again(exhibit_id: UUID, last: bool) -> None:
-    rereading.check_exhibit(exhibit_id)
+    with _reading_again.take(exhibit_id) as free:
+        if free:
+            rereading.check_exhibit(exhibit_id)
 
 
 def _seal(upload_id: UUID, last: bool) -> None:
@@ -184,7 +192,7 @@ def read_media_now(exhibit_id: UUID, *, give_up: bool = False) -> None:
 
 
 def sweep(lost_after: dt.timedelta = LOST_AFTER) -> int:
-    """Find what a crash left: uploads not sealed, exhibits not read, time that has run out.
+    """Find what a crash left: what is not sealed, read, made, read again; time that has run out.
 
     How many jobs were started again.
     """
@@ -208,9 +216,15 @@ def sweep(lost_after: dt.timedelta = LOST_AFTER) -> int:
         .where(Dossier.state == DossierState.PREPARING, _lost(Dossier.requested_at, lost_after))
         .limit(_SWEPT_AT_ONCE)
     ).all()
+    unheard = session.scalars(
+        select(ReadingAsked.exhibit_id)
+        .where(_lost(ReadingAsked.asked_at, lost_after))
+        .limit(_SWEPT_AT_ONCE)
+    ).all()
     unsealed = troubles.due(session, "seal", unsealed)
     unread = troubles.due(session, "read_media", unread)
     unmade = troubles.due(session, "make_dossier", unmade)
+    unheard = troubles.due(session, "read_again", unheard)
     session.rollback()
     queued = waiting()
     # One that is away is not asked for each of them.
@@ -222,10 +236,12 @@ def sweep(lost_after: dt.timedelta = LOST_AFTER) -> int:
             read_media(exhibit_id)
         for dossier_id in unmade:
             make_dossier(dossier_id)
+        for exhibit_id in unheard:
+            _enqueue("read_again", exhibit_id)
     with unit_of_work() as session:
         receiving.expire(session, store())
     clearing.clear(3 * lost_after)
-    return len(unsealed) + len(unread) + len(unmade)
+    return len(unsealed) + len(unread) + len(unmade) + len(unheard)
 
 
 def _lost(since: InstrumentedAttribute[Any], lost_after: dt.timedelta) -> ColumnElement[bool]:

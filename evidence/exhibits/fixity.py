@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from evidence import clock
@@ -22,7 +22,7 @@ from evidence.custody.append import append
 from evidence.custody.kinds import Kind
 from evidence.digests import Segment, unpack_segments
 from evidence.errors import OriginalMissing, StorageUnavailable
-from evidence.exhibits.models import Exhibit, ExhibitSegments, ExhibitState, Fixity
+from evidence.exhibits.models import Exhibit, ExhibitSegments, ExhibitState, Fixity, ReadingAsked
 from evidence.people.actor import SYSTEM, Actor
 from evidence.sm3 import SM3, new_sm3
 from evidence.storage.port import Store
@@ -68,6 +68,13 @@ def oldest(session: Session) -> Sealed | None:
         .limit(1)
     )
     return sealed(session, exhibit) if exhibit else None
+
+
+def ask(session: Session, exhibit_id: UUID) -> None:
+    """Keep that an original is to be read again before its turn, until it was."""
+    take_turn(session, exhibit_id)
+    if session.get(ReadingAsked, exhibit_id) is None:
+        session.add(ReadingAsked(exhibit_id=exhibit_id, asked_at=clock.now()))
 
 
 def sealed(session: Session, exhibit: Exhibit) -> Sealed:
@@ -189,6 +196,7 @@ def record(
 ) -> None:
     """Write down what a check found; changes nothing of an exhibit that is in quarantine."""
     take_turn(session, original.exhibit_id)
+    session.execute(delete(ReadingAsked).where(ReadingAsked.exhibit_id == original.exhibit_id))
     exhibit = session.get_one(Exhibit, original.exhibit_id, populate_existing=True)
     if exhibit.state is not ExhibitState.SEALED:
         return

@@ -169,6 +169,15 @@ class ExhibitSegments(Base):
     packed: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class ReadingAsked(Base):
+    """Somebody has asked that an original be read again before its turn: until it was."""
+
+    __tablename__ = "readings_asked"
+
+    exhibit_id: Mapped[UUID] = mapped_column(ForeignKey("exhibits.id"), primary_key=True)
+    asked_at: Mapped[dt.datetime] = mapped_column(index=True)
+
+
 class ExhibitLink(Base):
     """An exhibit attached to a case or an inspection. Unlinking keeps the row."""
 

@@ -3,6 +3,8 @@
 A player asks for a recording in dozens of ranges, and an event for each would bury the log. So
 one actor's playing of one exhibit is one event in PLAYED_AGAIN_AFTER. Downloads are not folded:
 every request that carries bytes of a download is one event, whatever range it asks for.
+
+A signed URL that plays is never good for longer than the event that covers it says.
 """
 
 from __future__ import annotations
@@ -43,23 +45,29 @@ def record_play(
     access.require(by, Act.EXHIBIT_PLAY, reach_of(exhibit))
     if exhibit.state is ExhibitState.QUARANTINED:
         raise ExhibitQuarantined("A quarantined exhibit is not played.", label=exhibit.label)
-    if not played_lately(session, exhibit, by):
-        append(session, Kind.EXHIBIT_PLAYED, exhibit.id, by, **_by_url(url_seconds))
+    append(session, Kind.EXHIBIT_PLAYED, exhibit.id, by, **_by_url(url_seconds))
 
 
 def _by_url(seconds: int | None) -> dict[str, Any]:
     return {} if seconds is None else {"url_seconds": seconds}
 
 
-def played_lately(session: Session, exhibit: Exhibit, by: Actor) -> bool:
-    """Whether the event that covers this actor's playing is there already."""
-    recent = select(CustodyEvent.position).where(
-        CustodyEvent.subject_id == exhibit.id,
-        CustodyEvent.kind == Kind.EXHIBIT_PLAYED.value,
-        CustodyEvent.actor_id == by.id,
-        CustodyEvent.at > clock.now() - PLAYED_AGAIN_AFTER,
+def playing_covered(session: Session, exhibit: Exhibit, by: Actor) -> dt.timedelta:
+    """For how much longer an event that is there covers this actor's playing; 0 where none does."""
+    now = clock.now()
+    last = session.scalar(
+        select(CustodyEvent.at)
+        .where(
+            CustodyEvent.subject_id == exhibit.id,
+            CustodyEvent.kind == Kind.EXHIBIT_PLAYED.value,
+            CustodyEvent.actor_id == by.id,
+            CustodyEvent.at > now - PLAYED_AGAIN_AFTER,
+            CustodyEvent.at <= now,
+        )
+        .order_by(CustodyEvent.position.desc())
+        .limit(1)
     )
-    return session.scalar(recent.limit(1)) is not None
+    return last + PLAYED_AGAIN_AFTER - now if last else dt.timedelta(0)
 
 
 def record_download(

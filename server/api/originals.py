@@ -44,6 +44,10 @@ SHOWN = frozenset(
     }
 )
 _OTHERS = "application/octet-stream"
+# How long a signed URL is good for, in seconds: a download has begun by then; a player comes back.
+_BEGUN_WITHIN = 60
+_PLAYED_FOR = int(viewing.PLAYED_AGAIN_AFTER.total_seconds())
+_SHORTEST_URL = 60
 _SEQUENCED_WITHIN = 5.0  # seconds
 _COSIGNED_WITHIN = 5.0  # and, from then on, its cosignatures
 _PROVED_AGAIN_AFTER = 60  # seconds
@@ -71,8 +75,15 @@ def original(exhibit_id: UUID) -> Response:
             status=416, headers={"Content-Range": f"bytes */{exhibit.size}", "ETag": etag}
         )
     first, length = part or (0, exhibit.size)
-    url = _signed_url(exhibit, play)
-    body = _recorded_bytes(exhibit, actor, play, first, length, by_url=url is not None)
+    covered = _covered(exhibit, actor) if play else 0
+    good_for = covered or (_PLAYED_FOR if play else _BEGUN_WITHIN)
+    url = _signed_url(exhibit, play, good_for)
+    if request.method == "HEAD":
+        body: Iterator[bytes] = iter(())  # which makes no event
+    else:
+        body = _opened(exhibit, first, length)
+        if not covered:
+            _record(exhibit, actor, play, good_for if url else None)
     if url:
         return Response(status=307, headers={"Location": url, "Cache-Control": "no-store"})
     if way := _left_to_the_proxy(exhibit, asked, part):
@@ -89,7 +100,7 @@ def _listed(header: str | None) -> list[str]:
     return [tag.strip().removeprefix("W/") for tag in (header or "").split(",")]
 
 
-def _signed_url(exhibit: Exhibit, play: bool) -> str | None:
+def _signed_url(exhibit: Exhibit, play: bool, good_for: int) -> str | None:
     """Where the storage service hands the bytes out by itself; None where they are ours to send.
 
     Quarantined bytes never leave this way.
@@ -100,39 +111,34 @@ def _signed_url(exhibit: Exhibit, play: bool) -> str | None:
         return None
     safe = exhibit.media_type if exhibit.media_type in SHOWN else None
     name = ranges.attachment(exhibit.filename or exhibit.label)
-    return store().signed_url(
-        exhibit.sha256, _url_seconds(play), safe or _OTHERS, "inline" if play else name
-    )
+    return store().signed_url(exhibit.sha256, good_for, safe or _OTHERS, "inline" if play else name)
 
 
-def _url_seconds(play: bool) -> int:
-    """A player comes back for every stretch; a download has begun when it is looked at."""
-    return int(viewing.PLAYED_AGAIN_AFTER.total_seconds()) if play else 60
+def _covered(exhibit: Exhibit, actor: Actor) -> int:
+    """For how many seconds an event that is there covers this playing; 0: it needs one."""
+    if exhibit.state is ExhibitState.QUARANTINED:
+        return 0
+    seconds = int(viewing.playing_covered(db.session(), exhibit, actor).total_seconds())
+    # A player comes back to its URL for every stretch: one that ends at once is of no use.
+    return 0 if settings().signed_urls and seconds < _SHORTEST_URL else seconds
 
 
-def _recorded_bytes(
-    exhibit: Exhibit, actor: Actor, play: bool, first: int, length: int, *, by_url: bool
-) -> Iterator[bytes]:
-    """The bytes, opened first; then the event; a HEAD carries no bytes and makes no event."""
-    if request.method == "HEAD":
-        return iter(())
+def _opened(exhibit: Exhibit, first: int, length: int) -> Iterator[bytes]:
     if exhibit.fixity is Fixity.ALTERED:
         raise ExhibitQuarantined("The original was found altered.", label=exhibit.label)
-    quarantined = exhibit.state is ExhibitState.QUARANTINED
-    if quarantined:
-        opened = store().read_quarantined(exhibit.id, first, length)
-    elif store().size(exhibit.sha256) != exhibit.size:
+    if exhibit.state is ExhibitState.QUARANTINED:
+        return store().read_quarantined(exhibit.id, first, length)
+    if store().size(exhibit.sha256) != exhibit.size:
         raise FixityMismatch(f"The original of {exhibit.label} has not the length of its record.")
-    else:
-        opened = store().read(exhibit.sha256, first, length)
-    if play and not quarantined and viewing.played_lately(db.session(), exhibit, actor):
-        return opened
+    return store().read(exhibit.sha256, first, length)
+
+
+def _record(exhibit: Exhibit, actor: Actor, play: bool, url_seconds: int | None) -> None:
     exhibit_id = exhibit.id
     with unit_of_work() as session:
         exhibit = finding.find(session, exhibit_id, actor)
         record = viewing.record_play if play else viewing.record_download
-        record(session, exhibit, actor, _url_seconds(play) if by_url else None)
-    return opened
+        record(session, exhibit, actor, url_seconds)
 
 
 def _left_to_the_proxy(

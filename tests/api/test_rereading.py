@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import func, select
 
-from evidence.exhibits.models import Fixity
+from evidence.errors import StorageUnavailable
+from evidence.exhibits.models import Fixity, ReadingAsked
 from evidence.storage.memory import MemoryStore
-from server import rereading
-from server.extensions import store
+from server import jobs, rereading, troubles
+from server.extensions import db, store
 from server.rereading import GivenUp, Rereading
 from tests import databases
 from tests.api.office import Office
 from tests.api.tus import Tus, metadata
 from tests.bureau import PASSWORD
+from tests.conftest import SteppingClock
 from tests.contracts.stores import sha256
+from tests.faults.failing import failing_queue, work_off
 from tests.faults.test_kill import until
 from tests.live import LiveServer
 
@@ -99,6 +104,107 @@ def test_one_is_read_at_once_and_the_next_when_its_share_of_the_period_is_over(
         assert turns.run_once() == 0
         moment[0] += 1
         assert turns.run_once() == 1
+
+
+def ask(app: Flask, exhibit: UUID) -> None:
+    with app.app_context():
+        jobs.read_again(exhibit)
+
+
+def waiting(app: Flask) -> list[str]:
+    return [task.name for task in jobs.queue_of(app).pending()]
+
+
+def sweep(app: Flask) -> None:
+    with app.app_context():
+        jobs.sweep()
+
+
+def asked(office: Office) -> int:
+    with office.writing() as session:
+        return session.scalar(select(func.count()).select_from(ReadingAsked)) or 0
+
+
+def test_a_reading_that_was_asked_for_outlives_the_worker_that_took_it(
+    office: Office, clock: SteppingClock
+) -> None:
+    exhibit = office.exhibit()
+    ask(office.app, exhibit)
+    ask(office.app, exhibit)
+    while jobs.queue_of(office.app).dequeue() is not None:
+        pass  # taken by a worker that was killed then
+    sweep(office.app)
+    assert waiting(office.app) == []  # whoever took it may still be at it
+    clock.step(minutes=1)
+    sweep(office.app)
+    assert waiting(office.app).count("read_again") == 1
+    work_off(office.app)
+    assert asked(office) == 0
+    assert office.client("supervisor").get(path(exhibit)).json["fixity"] == "intact"
+
+
+def test_one_that_no_queue_takes_is_read_when_the_queue_is_back(
+    office: Office, clock: SteppingClock
+) -> None:
+    exhibit = office.exhibit()
+    with failing_queue(office.app, "lost"):
+        ask(office.app, exhibit)
+    clock.step(minutes=1)
+    sweep(office.app)
+    work_off(office.app)
+    assert asked(office) == 0
+
+
+def test_one_that_the_store_refused_is_tried_again_and_leaves_the_list_when_it_is_read(
+    office: Office, clock: SteppingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = office.exhibit(), office.exhibit()
+    with monkeypatch.context() as away:
+        away.setattr(MemoryStore, "read_again", _away)
+        away.setattr(MemoryStore, "check", _away)
+        for exhibit in (first, second):
+            ask(office.app, exhibit)
+        work_off(office.app)
+    assert (troubled(office), asked(office)) == ({first, second}, 2)
+    clock.step(minutes=3)
+    sweep(office.app)
+    work_off(office.app)
+    assert (troubled(office), asked(office)) == (set(), 0)
+
+
+def test_its_turn_comes_before_it_is_tried_again_and_that_will_do(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exhibit = office.exhibit()
+    with monkeypatch.context() as away:
+        away.setattr(MemoryStore, "read_again", _away)
+        away.setattr(MemoryStore, "check", _away)
+        ask(office.app, exhibit)
+        work_off(office.app)
+    assert (troubled(office), asked(office)) == ({exhibit}, 1)
+    with office.app.app_context():
+        assert Rereading(lambda _: False).run_once() == 1
+    assert (troubled(office), asked(office)) == (set(), 0)
+
+
+def test_what_was_found_altered_is_not_asked_for_any_more(office: Office) -> None:
+    exhibit = office.exhibit(b"as it was recorded")
+    alter(office.app, exhibit, office, b"as it was rewritten")
+    check(office.app, exhibit)
+    ask(office.app, exhibit)
+    work_off(office.app)
+    assert asked(office) == 0
+
+
+def _away(*_: object) -> Iterator[bytes]:
+    raise StorageUnavailable("The storage service cannot be reached. Try again.")
+
+
+def troubled(office: Office) -> set[UUID]:
+    with office.app.app_context():
+        found = troubles.newest(db.session())
+        assert {trouble.job for trouble in found} <= {"read_again"}
+        return {trouble.subject_id for trouble in found}
 
 
 def log_in(app: Flask, who: str) -> FlaskClient:

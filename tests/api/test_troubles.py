@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
@@ -10,9 +10,11 @@ from flask import Flask
 from evidence.errors import StorageUnavailable
 from server import jobs, troubles
 from server.extensions import db
+from tests.api.handed_out import ask
+from tests.api.office import Office
 from tests.bureau import PASSWORD, Bureau, Clients
 from tests.conftest import SteppingClock
-from tests.faults.failing import work_off
+from tests.faults.failing import work_off, work_off_with_retries
 
 
 def _fails(*_: object) -> None:
@@ -70,3 +72,20 @@ def test_it_is_tried_again_more_and_more_seldom(app: Flask, clock: SteppingClock
             db.session.rollback()
     assert waits[:4] == [5, 10, 20, 40]
     assert waits[-1] == 120
+
+
+def test_a_dossier_that_is_given_up_says_so_itself_and_nothing_promises_another_attempt(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.dossiers.make", _fails)
+    dossier = ask(office, exhibit=str(office.exhibit()))
+    with office.app.app_context():
+        work_off(office.app)
+        assert [trouble.job for trouble in troubles.newest(db.session())] == ["make_dossier"]
+        db.session.rollback()
+        jobs.make_dossier(UUID(dossier["id"]))
+        work_off_with_retries(office.app)
+        assert troubles.newest(db.session()) == []
+    told = office.client("handler").get(f"/api/v1/dossiers/{dossier['id']}").json
+    assert told["state"] == "failed"
+    assert told["problem"].startswith("The storage service cannot be reached")

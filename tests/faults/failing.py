@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -90,3 +91,11 @@ def work_off(app: Flask) -> None:
     while (task := queue.dequeue()) is not None:
         queue.execute(task)
     queue.flush()
+
+
+def work_off_with_retries(app: Flask) -> None:
+    """The same, and each that fails again and again until it is not tried any more."""
+    queue = jobs.queue_of(app)
+    while waiting := [*iter(queue.dequeue, None), *queue.read_schedule(dt.datetime.max)]:
+        for task in waiting:
+            queue.execute(task)
