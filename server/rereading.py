@@ -9,7 +9,7 @@ from uuid import UUID
 
 from flask import current_app
 
-from evidence.errors import NotFound
+from evidence.errors import NotFound, StorageError
 from evidence.exhibits import fixity
 from evidence.exhibits.fixity import Pace, Sealed
 from evidence.exhibits.models import Exhibit, Fixity
@@ -70,9 +70,19 @@ def check_now(original: Sealed, pace: Pace = lambda _: None) -> Fixity:
     found = fixity.read_again(store(), original, pace, sm3=settings().sm3)
     with unit_of_work() as session:
         fixity.record(session, store(), original, found)
-    if found.fixity is not Fixity.INTACT:
+    if found.fixity is Fixity.INTACT:
+        _lock_again(original)
+    else:
         log.critical("the original of %s is %s", original.exhibit_id, found.fixity.value)
     return found.fixity
+
+
+def _lock_again(original: Sealed) -> None:
+    """What is still in the register stays locked; where that fails, its next reading tries it."""
+    try:
+        store().lock_again(original.sha256)
+    except StorageError as error:
+        log.error("the original of %s could not be locked anew: %s", original.exhibit_id, error)
 
 
 def check_exhibit(exhibit_id: UUID) -> Fixity:

@@ -92,6 +92,9 @@ class FallingThrough:
     def read_again(self, sha256: str) -> Iterator[bytes]:
         return self._first(lambda store: store.read_again(sha256))
 
+    def lock_again(self, sha256: str) -> None:
+        self._first(lambda store: store.lock_again(sha256))
+
     def set_aside(self, sha256: str, exhibit_id: UUID) -> None:
         # From both: the older one's would be found under that name again.
         for store in (self._new, self._old):

@@ -138,6 +138,12 @@ class OriginalStore(Protocol):
         Raises OriginalMissing at once, StorageUnavailable where the medium refuses.
         """
 
+    def lock_again(self, sha256: str) -> None:
+        """Where the service locks what is filed for a time, begin that time anew; never shorten it.
+
+        Raises OriginalMissing.
+        """
+
     def set_aside(self, sha256: str, exhibit_id: UUID) -> None:
         """Take what is filed as an original away into quarantine, under `exhibit_id`, durable.
 

@@ -33,7 +33,6 @@ from evidence.sm3 import SM3
 from evidence.storage import names
 from evidence.storage.durable import translated as on_disk
 from evidence.storage.port import ReadBack
-from evidence.storage.s3_bucket import translated
 from evidence.storage.s3_staging import Pointer, S3Staging
 from evidence.storage.s3_writer import SILENT_SECONDS, checksum, data_key
 
@@ -95,12 +94,7 @@ class S3Store(S3Staging):
 
     def _lock_data(self, pointer: Pointer) -> None:
         if self._lock and self.bucket.locks:
-            with translated():
-                self.bucket.client.put_object_retention(
-                    **self.bucket.at(pointer.key),
-                    VersionId=pointer.version,
-                    Retention={"Mode": self._lock.mode, "RetainUntilDate": self._until()},
-                )
+            self.bucket.retain(pointer.key, pointer.version, self._lock.mode, self._until())
 
     def _put_pointer(self, name: str, pointer: Pointer) -> None:
         """Written once: one that stands there already stays."""
@@ -123,6 +117,15 @@ class S3Store(S3Staging):
 
     def read_again(self, sha256: str) -> Iterator[bytes]:
         return self.read(sha256)
+
+    def lock_again(self, sha256: str) -> None:
+        name = self._original(sha256)
+        pointer = self.pointer(name)
+        if pointer is None:
+            raise OriginalMissing()
+        if self._lock and self.bucket.locks:
+            self._lock_data(pointer)
+            self.bucket.retain(name, "", self._lock.mode, self._until())
 
     def set_aside(self, sha256: str, exhibit_id: UUID) -> None:
         pointer = self.pointer(self._original(sha256))

@@ -6,6 +6,7 @@ What makes a store of it safe is asked of the service: If-None-Match and If-Matc
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ from evidence.errors import StorageFull, StorageMisconfigured, StorageUnavailabl
 PIECE = 1024 * 1024
 _FULL = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "507"}
 _ABSENT = {"NoSuchKey", "NoSuchVersion", "NoSuchUpload", "404"}
+# An object without a lock: AWS says the first, SeaweedFS the second.
+_UNLOCKED = {"NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError"}
 _CONDITION = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 _CREDENTIALS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 # What trying again does not mend, and what would.
@@ -49,6 +52,7 @@ _WRONG = {
     ),
 }
 _UNREADABLE = "It is not a bucket's URL: s3://BUCKET/prefix?endpoint=https://HOST."
+_NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 _TAKEN_UP = 4  # how often a download that broke off goes on
 
 
@@ -150,6 +154,25 @@ class Bucket:
                     raise
                 self._locks = False
         return self._locks
+
+    def retain(self, key: str, version: str, mode: str, until: dt.datetime) -> None:
+        """Lock an object until then; one that is locked for longer, or more firmly, stays so."""
+        with translated():
+            try:
+                answer = self.client.get_object_retention(**self.at(key), **_at(version))
+                held: dict[str, Any] = answer["Retention"]
+            except ClientError as error:
+                if _code(error) not in _UNLOCKED:
+                    raise
+                held = {}
+            if held.get("RetainUntilDate", _NEVER) >= until:
+                return
+            firmest = "COMPLIANCE" if "COMPLIANCE" in (mode, held.get("Mode")) else mode
+            self.client.put_object_retention(
+                **self.at(key),
+                **_at(version),
+                Retention={"Mode": firmest, "RetainUntilDate": until},
+            )
 
     def get(self, key: str) -> Kept | None:
         with translated():

@@ -71,6 +71,28 @@ def test_nothing_is_attached_that_was_found_altered(office: Office) -> None:
     assert answer.json["code"] == "exhibit_quarantined"
 
 
+def test_what_is_intact_is_locked_again_and_what_is_altered_is_not(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked: list[str] = []
+    monkeypatch.setattr(MemoryStore, "lock_again", lambda _, digest: locked.append(digest))
+    intact, altered = office.exhibit(b"as it was"), office.exhibit(b"as it was recorded")
+    alter(office.app, altered, office, b"as it was rewritten")
+    for exhibit in (intact, altered):
+        check(office.app, exhibit)
+    assert locked == [sha256(b"as it was")]
+
+
+def test_a_reading_counts_also_where_the_lock_is_refused_and_the_log_says_so(
+    office: Office, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(MemoryStore, "lock_again", _away)
+    exhibit = office.exhibit()
+    assert check(office.app, exhibit) is Fixity.INTACT
+    assert f"the original of {exhibit} could not be locked anew" in caplog.text
+    assert office.client("supervisor").get(path(exhibit)).json["fixity"] == "intact"
+
+
 def test_the_reading_is_as_slow_as_it_is_told() -> None:
     waited: list[float] = []
 

@@ -169,6 +169,15 @@ def test_what_was_set_aside_is_in_quarantine_alone(store: Store) -> None:
     assert b"".join(store.read_quarantined(exhibit_id)) == b"abc"
 
 
+def test_what_is_locked_again_is_there_as_before(store: Store) -> None:
+    digest = filed(store, b"abc")
+    for _ in range(2):
+        store.lock_again(digest)
+    assert b"".join(store.read(digest)) == b"abc"
+    with pytest.raises(OriginalMissing):
+        store.lock_again(sha256(b"never filed"))
+
+
 def test_a_store_in_order_says_so(store: Store) -> None:
     store.check()
     room = store.room()
