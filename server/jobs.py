@@ -17,6 +17,7 @@ from uuid import UUID
 from flask import Flask, current_app
 from huey import MemoryHuey, PriorityRedisHuey, SqliteHuey
 from huey.api import Huey, Task
+from huey.serializer import SignedSerializer
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -49,16 +50,19 @@ def init(app: Flask) -> None:
     """Give `app` its queue and the tasks on it."""
     url = app.extensions["zhenglian"]["settings"].queue_url
     parts = urlsplit(url)
+    # A task is a pickle: unsigned, who reaches Redis could have the worker run what he likes.
+    signed = SignedSerializer(app.config["SECRET_KEY"], salt="zhenglian jobs")
     queue: Huey
     if parts.scheme == "memory":
-        queue = MemoryHuey("zhenglian", immediate=False)
+        queue = MemoryHuey("zhenglian", immediate=False, serializer=signed)
     elif parts.scheme in ("redis", "rediss"):
         from redis import ConnectionPool  # memory that one box can do without
 
         pool = ConnectionPool.from_url(url, socket_connect_timeout=2, socket_timeout=10)
-        queue = PriorityRedisHuey("zhenglian", connection_pool=pool)
+        queue = PriorityRedisHuey("zhenglian", connection_pool=pool, serializer=signed)
     else:
-        queue = SqliteHuey("zhenglian", filename=str(Path(unquote(parts.path))), fsync=False)
+        filename = str(Path(unquote(parts.path)))
+        queue = SqliteHuey("zhenglian", filename=filename, fsync=False, serializer=signed)
 
     def within_app(name: str, work: Callable[[UUID, bool], None]) -> Callable[..., None]:
         def run(identifier: str, task: Task) -> None:

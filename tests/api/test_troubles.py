@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
+from huey.serializer import SignedSerializer
 
 from evidence.errors import StorageUnavailable
 from server import jobs, troubles
@@ -89,3 +92,30 @@ def test_a_dossier_that_is_given_up_says_so_itself_and_nothing_promises_another_
     told = office.client("handler").get(f"/api/v1/dossiers/{dossier['id']}").json
     assert told["state"] == "failed"
     assert told["problem"].startswith("The storage service cannot be reached")
+
+
+_done: list[str] = []
+
+
+def do(what: str) -> None:
+    _done.append(what)
+
+
+class Planted:
+    """What a stranger who reaches the queue would have the worker do."""
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return do, ("it was run",)
+
+
+def test_a_job_that_is_not_ours_is_not_even_unpacked(app: Flask) -> None:
+    planted = pickle.dumps(Planted())
+    pickle.loads(planted)  # as a queue that trusts would
+    assert _done.pop() == "it was run"
+    queue = jobs.queue_of(app)
+    stranger = SignedSerializer("another bureau's key, of no use here", salt="zhenglian jobs")
+    for message in (planted, stranger.serialize(Planted()), b""):
+        queue.storage.enqueue(message)
+        with pytest.raises(ValueError):
+            queue.dequeue()
+    assert (_done, queue.pending_count()) == ([], 0)

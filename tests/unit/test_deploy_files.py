@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from tests.api.test_config import _VARIABLES
 from tests.live import ROOT, free_port
@@ -135,6 +136,31 @@ def test_the_example_names_settings_that_exist_and_all_that_a_proxy_needs() -> N
     assert f"location {given['ZHENGLIAN_ACCEL']} {{" in conf
     assert given["ZHENGLIAN_STORE_URL"] == "file:///srv/zhenglian/store"
     assert "alias /srv/zhenglian/store/originals/;" in conf
+
+
+# ── Prometheus ───────────────────────────────────────────────────────────────────────────
+
+
+def test_the_rules_ask_for_figures_that_are_told_and_for_labels_that_they_have(app: Flask) -> None:
+    done = subprocess.run(
+        ["yq", "[.groups[].rules[]]", str(DEPLOY / "prometheus-rules.yml")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rules = json.loads(done.stdout)
+    assert len({rule["alert"] for rule in rules}) == len(rules) > 0
+    client = app.test_client()
+    client.get("/healthz")
+    told = client.get("/metrics").text
+    for rule in rules:
+        asked = set(re.findall(r"zhenglian_\w+", rule["expr"]))
+        labels = re.findall(r"by \((\w+)\)|{(\w+)=~", rule["expr"])
+        for name in asked:
+            (shown, *_) = re.findall(rf"^{name}(?:{{(.+)}})? ", told, re.MULTILINE)
+            assert all(f'{by or where}="' in shown for by, where in labels), (name, shown)
+        assert asked or rule["alert"] == "ZhenglianAway"
+        assert rule["annotations"]["summary"].endswith((".", "?"))
 
 
 # ── compose ──────────────────────────────────────────────────────────────────────────────
