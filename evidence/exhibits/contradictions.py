@@ -331,6 +331,9 @@ def _links(exhibit: Exhibit, events: Sequence[RecordedEvent]) -> Iterator[Contra
         yield Contradiction(member=Member.LINKS, row=" · ".join(filter(None, link)), log=None)
     for link in said - rows:
         yield Contradiction(member=Member.LINKS, row=None, log=" · ".join(filter(None, link)))
+    # By its place among the exhibits, lists know what a link is of: of another, it would show that.
+    for where in {link.exhibit_position for link in exhibit.links} - {exhibit.position}:
+        yield from _one(Member.LINKS, where, exhibit.position)
 
 
 # What it is linked to, by whom, with which note and digest; by whom it was taken off, and why.

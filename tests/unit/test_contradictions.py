@@ -54,6 +54,7 @@ def _event(position: int, kind: str, state: State = "sequenced", **details: Any)
 def _row(**changed: Any) -> Exhibit:
     members: dict[str, Any] = {
         "label": "E2023-000001",
+        "position": 71,
         "state": ExhibitState.SEALED,
         "upload_id": UPLOAD,
         "filename": "a.mp4",
@@ -88,6 +89,7 @@ def _link(**changed: Any) -> ExhibitLink:
         "linked_at": NOON,
         "note": "现场",
         "sha256_at_link": BYTES,
+        "exhibit_position": 71,
     }
     return ExhibitLink(**{**made, **changed})
 
@@ -215,6 +217,13 @@ def test_a_link_without_its_event_is_named() -> None:
     row.links.append(_link(case_id=WEARER))
     (found,) = contradictions(row, _events(), _ledger())
     assert (found.member, found.log) == (Member.LINKS, None)
+
+
+def test_a_link_that_would_show_another_exhibit_in_a_list_is_named() -> None:
+    row = _row()
+    row.links = [_link(exhibit_position=72)]
+    (found,) = contradictions(row, _events(), _ledger())
+    assert (found.member, found.row, found.log) == (Member.LINKS, "72", "71")
 
 
 def test_a_link_that_was_ended_and_made_again_contradicts_nothing() -> None:
