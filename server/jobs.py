@@ -242,7 +242,10 @@ def sweep(lost_after: dt.timedelta = LOST_AFTER) -> int:
             make_dossier(dossier_id)
         for exhibit_id in unheard:
             _enqueue("read_again", exhibit_id)
+    whole = receiving.interrupted(db.session(), store())
+    db.session.rollback()
     with unit_of_work() as session:
+        receiving.complete_interrupted(session, whole)
         receiving.expire(session, store())
     clearing.clear(3 * lost_after)
     return len(unsealed) + len(unread) + len(unmade) + len(unheard)

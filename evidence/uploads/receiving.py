@@ -8,7 +8,7 @@ without a row, which a sweep removes.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID, uuid4, uuid5
 
 from sqlalchemy import or_, select
@@ -212,7 +212,6 @@ def expire(session: Session, staging: StagingArea, limit: int = 100) -> list[UUI
 
     One whose last byte is there is never ended, but completed, for sealing.
     """
-    complete_interrupted(session, staging)
     is_over = (Upload.state == UploadState.RECEIVING, Upload.expires_at <= clock.now())
     found = select(Upload.id).where(*is_over).order_by(Upload.expires_at).limit(limit)
     ids = session.scalars(found).all()
@@ -224,7 +223,12 @@ def expire(session: Session, staging: StagingArea, limit: int = 100) -> list[UUI
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)
     ).all()
+    ended = []
     for upload in over:
+        offset = _offset(staging, upload.id)
+        if offset == upload.length and complete(upload):
+            continue
+        ended.append(upload.id)
         upload.state = UploadState.EXPIRED
         append(
             session,
@@ -232,15 +236,18 @@ def expire(session: Session, staging: StagingArea, limit: int = 100) -> list[UUI
             upload.id,
             SYSTEM,
             filename=upload.filename,
-            offset=_offset(staging, upload.id),
+            offset=offset,
         )
-    return [upload.id for upload in over]
+    return ended
 
 
-def complete_interrupted(session: Session, staging: StagingArea, limit: int = 1000) -> list[UUID]:
-    """Complete the uploads whose last byte came just before a crash, and whose row never knew.
+def interrupted(
+    session: Session, staging: StagingArea, limit: int = 1000
+) -> dict[UUID, dt.datetime]:
+    """The uploads whose last byte came just before a crash, and whose row never knew; and until
+    when each was to be received. Where the clock was set back since, that was at a time to come.
 
-    Where the clock was set back since, that was at a time to come.
+    The store is asked for up to `limit` offsets: in a transaction that writes, all would wait.
     """
     full = clock.now() + LIFETIME
     quiet = session.execute(
@@ -257,14 +264,17 @@ def complete_interrupted(session: Session, staging: StagingArea, limit: int = 10
         .order_by(Upload.expires_at.desc())
         .limit(limit)
     ).all()
-    whole = {
+    return {
         upload_id: until
         for upload_id, length, until in quiet
         if _offset(staging, upload_id) == length
     }
+
+
+def complete_interrupted(session: Session, whole: Mapping[UUID, dt.datetime]) -> list[UUID]:
+    """Complete what `interrupted` has found, in a later transaction, if it still is so."""
     take_turn(session, *whole)
-    # Asking for a thousand offsets takes a while: the source may have come back meanwhile, have
-    # given one up and opened it again.
+    # The source may have come back meanwhile, have given one up and opened it again.
     return [
         upload_id
         for upload_id, until in whole.items()

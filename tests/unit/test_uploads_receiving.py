@@ -133,12 +133,17 @@ def test_time_runs_out_and_is_an_event(
     assert receiving.expire(session, store) == []
 
 
+def completed(session: Session, store: MemoryStore) -> list[UUID]:
+    """What the sweep completes: found without writing, written afterwards."""
+    return receiving.complete_interrupted(session, receiving.interrupted(session, store))
+
+
 def test_what_has_its_last_byte_is_completed_and_never_expired(
     session: Session, store: MemoryStore, clock: SteppingClock
 ) -> None:
     upload = opened(session, store, b"whole")
     clock.step(seconds=30)
-    assert receiving.complete_interrupted(session, store) == []  # its request may be under way
+    assert completed(session, store) == []  # its request may be under way
     clock.step(days=30)
     assert receiving.expire(session, store) == []
     assert upload.state is UploadState.SEALING
@@ -150,7 +155,7 @@ def test_what_has_its_last_byte_does_not_wait_for_a_clock_that_was_set_back(
 ) -> None:
     upload = opened(session, store, b"whole")
     clock.step(hours=-1)
-    assert receiving.complete_interrupted(session, store) == [upload.id]
+    assert completed(session, store) == [upload.id]
 
 
 def test_what_is_opened_again_while_the_sweep_asks_for_offsets_is_not_completed(
@@ -167,7 +172,17 @@ def test_what_is_opened_again_while_the_sweep_asks_for_offsets_is_not_completed(
         return len(b"whole")
 
     monkeypatch.setattr(store, "offset", offset)
-    assert receiving.complete_interrupted(session, store) == []
+    assert completed(session, store) == []
+    assert upload.state is UploadState.RECEIVING
+
+
+def test_looking_for_what_was_interrupted_writes_nothing(
+    session: Session, store: MemoryStore, clock: SteppingClock
+) -> None:
+    upload = opened(session, store, b"whole")
+    clock.step(hours=1)
+    assert list(receiving.interrupted(session, store)) == [upload.id]
+    assert not session.dirty
     assert upload.state is UploadState.RECEIVING
 
 
