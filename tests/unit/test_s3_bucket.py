@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from botocore.stub import Stubber
 
@@ -56,3 +58,34 @@ def test_a_bucket_without_locks_is_asked_once(bucket: Bucket, code: str, status:
         answers.add_client_error("get_object_lock_configuration", code, "", status)
         assert not bucket.locks
         assert not bucket.locks
+
+
+UNTIL = dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
+OBJECT = {"Bucket": "evidence", "Key": "data/1", "VersionId": "v"}
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("NoSuchObjectLockConfiguration", 404),
+        ("ObjectLockConfigurationNotFoundError", 404),
+        ("AccessDenied", 403),
+    ],
+)
+def test_what_is_not_locked_or_not_said_to_be_is_locked(
+    bucket: Bucket, code: str, status: int
+) -> None:
+    with Stubber(bucket.client) as answers:
+        answers.add_client_error("get_object_retention", code, "", status)
+        lock = {"Mode": "GOVERNANCE", "RetainUntilDate": UNTIL}
+        answers.add_response("put_object_retention", {}, {**OBJECT, "Retention": lock})
+        bucket.retain("data/1", "v", "GOVERNANCE", UNTIL)
+        answers.assert_no_pending_responses()
+
+
+def test_a_lock_that_the_service_does_not_tell_of_is_left_as_it_is(bucket: Bucket) -> None:
+    with Stubber(bucket.client) as answers:
+        answers.add_client_error("get_object_retention", "SlowDown", "", 503)
+        with pytest.raises(StorageUnavailable):
+            bucket.retain("data/1", "v", "GOVERNANCE", UNTIL)
+        answers.assert_no_pending_responses()
