@@ -47,7 +47,7 @@ def _present(engine: Engine) -> str:
 
 
 def upgrade(engine: Engine) -> None:
-    """Apply every migration that is missing, each in a transaction."""
+    """Apply every migration that is missing, all of them or none."""
     command.upgrade(alembic_config(engine), "head")
 
 

@@ -1,4 +1,4 @@
-"""Alembic's entry: one connection, one transaction a migration."""
+"""Alembic's entry: one connection, and one transaction for the whole way, up or down."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ with engine.connect() as connection:
         connection=connection,
         target_metadata=Base.metadata,
         render_as_batch=connection.dialect.name == "sqlite",
-        transaction_per_migration=True,
+        # What fails or is refused on its way leaves the version that the database was of. SQLite
+        # can, since prepare() begins every transaction by itself.
+        transactional_ddl=True,
     )
     with context.begin_transaction():
         context.run_migrations()
-    connection.commit()

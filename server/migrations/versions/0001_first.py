@@ -8,6 +8,7 @@ from alembic import op
 from evidence.base import UtcDateTime
 from evidence.custody.guards import POSTGRESQL_V1, SQLITE_V1
 from evidence.exhibits.text_search import SQLITE_V1 as TEXT_SQLITE_V1
+from server.migrations.losses import DowngradeRefused
 
 
 revision = '0001'
@@ -375,4 +376,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise RuntimeError("There is nothing before the first version: this would drop all evidence.")
+    raise DowngradeRefused(
+        "There is nothing before the first version: this would drop all evidence. Nothing was changed."
+    )

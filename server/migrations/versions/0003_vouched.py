@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from evidence.base import UtcDateTime
+from server.migrations.losses import refuse_to_lose
 
 revision = "0003"
 down_revision = "0002"
@@ -59,6 +60,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    refuse_to_lose("kept_checkpoints", "cosignatures", "stamps")
+    # How it stands with each is found out again by asking; a witness repeats its refusal.
     op.drop_table("correspondence")
     op.drop_table("stamps")
     op.drop_table("cosignatures")

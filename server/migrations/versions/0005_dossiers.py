@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from evidence.base import UtcDateTime
+from server.migrations.losses import refuse_to_lose
 
 revision = "0005"
 down_revision = "0004"
@@ -67,5 +68,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    refuse_to_lose("dossiers", "dossier_receipts")
     op.drop_table("dossier_receipts")
     op.drop_table("dossiers")

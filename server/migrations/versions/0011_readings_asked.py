@@ -27,4 +27,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # Each is read in its turn, and who asked may ask again.
     op.drop_table("readings_asked")
