@@ -60,7 +60,12 @@ def stores(environ: dict[str, str], to: str | None) -> tuple[Settings, Store, St
 
 @contextmanager
 def alone(settings: Settings) -> Iterator[None]:
-    """Two at once would take each other's staging areas away. Raises ConfigurationError."""
+    """Two at once would take each other's staging areas away. Raises ConfigurationError.
+
+    The lock is this data folder's. Two on two machines disturb each other, and the one that is
+    disturbed says so and ends; nothing is lost by it, because every copy has a staging area of its
+    own, and a name that is filed stays with the copy that was first.
+    """
     with (settings.data / "move-store.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

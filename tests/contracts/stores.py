@@ -15,17 +15,33 @@ from evidence.storage.port import Store
 from evidence.storage.s3 import S3Store
 from tests import s3_service
 
-BACKENDS = ("memory", "filesystem", "falling through", "s3")
+# A store that is moved is two: what is new, over what it was.
+MOVING = ("filesystem over filesystem", "s3 over filesystem", "filesystem over s3")
+BACKENDS = ("memory", "filesystem", "s3", *MOVING)
 
 
 def open_store(backend: str, folder: Path) -> Store:
+    if backend in MOVING:
+        return FallingThrough(*open_pair(backend, folder))
     if backend == "memory":
         return MemoryStore()
     if backend == "s3":
         return S3Store(s3_service.new_place(), folder / "tmp")
-    if backend == "falling through":
-        return FallingThrough(FilesystemStore(folder / "store"), FilesystemStore(folder / "older"))
     return FilesystemStore(folder / "store")
+
+
+def open_pair(backend: str, folder: Path) -> tuple[Store, Store]:
+    """The newer and the older of one that is moved."""
+    new, _, old = backend.partition(" over ")
+    return open_store(new, folder / "new"), open_store(old, folder / "old")
+
+
+def close(*stores: Store) -> None:
+    for store in stores:
+        if isinstance(store, FallingThrough):
+            close(store._new, store._old)
+        if isinstance(store, S3Store):
+            store.close()
 
 
 def staged(store: Store, content: bytes, *, pieces: int = 1000) -> UUID:
