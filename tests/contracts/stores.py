@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 
 from evidence.sm3 import SM3, new_sm3
@@ -25,9 +26,19 @@ def open_store(backend: str, folder: Path) -> Store:
         return FallingThrough(*open_pair(backend, folder))
     if backend == "memory":
         return MemoryStore()
-    if backend == "s3":
-        return S3Store(s3_service.new_place(), folder / "tmp")
-    return FilesystemStore(folder / "store")
+    return store_at(new_url(backend, folder), folder)
+
+
+def new_url(backend: str, folder: Path) -> str:
+    """As ZHENGLIAN_STORE_URL names it: a place that nobody has used, on a disk or a service."""
+    return s3_service.new_place() if backend == "s3" else (folder / "store").as_uri()
+
+
+def store_at(url: str, folder: Path) -> Store:
+    """The store that a URL names, as another process sees it."""
+    if url.startswith("s3:"):
+        return S3Store(url, folder / "tmp")
+    return FilesystemStore(Path(unquote(urlsplit(url).path)))
 
 
 def open_pair(backend: str, folder: Path) -> tuple[Store, Store]:
