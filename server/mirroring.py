@@ -20,6 +20,7 @@ from evidence.storage.port import ReadBack, Store
 
 _OTHERS = "at its destination are other bytes under that name"
 KINDS = ("originals", "quarantined", "derivatives", "tiles")
+PENDING = (*KINDS, "uploads under way")
 
 
 class Unmatched(Exception):
