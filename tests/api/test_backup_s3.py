@@ -124,6 +124,18 @@ def test_a_list_of_originals_is_put_back_over_the_bucket_that_has_them(
     assert (code, said.count("is missing")) == (1, len(RECORDINGS)), said
 
 
+def test_while_the_store_is_moved_both_are_backed_up_as_one(far: Far, tmp_path: Path) -> None:
+    moving = {
+        "ZHENGLIAN_STORE_URL": s3_service.new_place(),
+        "ZHENGLIAN_STORE_OLD_URL": far.url,
+    }
+    code, said = run("backup", tmp_path / "b", "--data", far.day.data, **moving)
+    assert (code, "3 originals" in said) == (0, True), said
+    (backup,) = (tmp_path / "b").iterdir()
+    code, said = restored(backup, tmp_path / "again", s3_service.new_place())
+    assert (code, "RESTORED, WHOLE" in said) == (0, True), said
+
+
 def test_what_a_bucket_has_lost_is_put_back_into_it(far: Far, tmp_path: Path) -> None:
     backup, held = far.backed_up(), everything(far.store)
     far.lose(FIRST)
