@@ -250,6 +250,27 @@ def test_a_locked_original_cannot_be_deleted_and_is_read_through_a_delete_marker
         bucket.client.delete_object(**bucket.at(f"originals/{name}"), VersionId=pointer)
 
 
+def test_a_name_that_leads_to_its_bytes_again_is_locked_again(tmp_path: Path) -> None:
+    store = S3Store(s3_service.new_locked_bucket(), tmp_path, lock=Lock(1))
+    for _ in range(2):
+        upload_id = staged(store, b"lost by the service")
+        store.file(upload_id, store.read_back(upload_id))
+        store.remove(upload_id)
+        (name,) = store.bucket.names("originals/")
+        pointer = store.pointer(f"originals/{name}")
+        assert pointer is not None
+        for found in (
+            store.bucket.head(f"originals/{name}"),
+            store.bucket.head(pointer.key, pointer.version),
+        ):
+            assert found["ObjectLockMode"] == "GOVERNANCE"
+        store.bucket.client.delete_object(
+            **store.bucket.at(pointer.key),
+            VersionId=pointer.version,
+            BypassGovernanceRetention=True,
+        )
+
+
 def test_a_signed_url_hands_the_bytes_out_for_a_while(place: str, tmp_path: Path) -> None:
     store = S3Store(place, tmp_path)
     upload_id = staged(store, b"0123456789")
