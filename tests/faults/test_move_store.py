@@ -18,7 +18,7 @@ from tests.unit.test_mirroring import everything
 
 __all__ = ["day", "day_template"]
 
-KILLS = 8
+KILLS = 6
 MIB = 1024 * 1024
 
 
