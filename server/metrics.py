@@ -13,9 +13,9 @@ from evidence import clock
 from evidence.custody.models import Correspondence, CustodyEvent, LogHead
 from evidence.exhibits.models import Exhibit, ExhibitState, Fixity
 from evidence.uploads.models import Upload, UploadState
-from server import alarms, jobs, troubles
+from server import alarms, jobs, mirroring, moving, troubles
 from server.alarms import AlarmKind
-from server.extensions import db, log_origin
+from server.extensions import db, log_origin, settings
 
 REGISTRY = CollectorRegistry()
 _requests = Counter(
@@ -48,6 +48,12 @@ _oldest = Gauge(
 )
 _alarms = Gauge("zhenglian_alarms", "Alarms that stand", ("kind",), registry=REGISTRY)
 _fixity = Gauge("zhenglian_originals", "Originals by fixity", ("fixity",), registry=REGISTRY)
+_pending = Gauge(
+    "zhenglian_store_pending",
+    "What was in the former store alone when scripts/move-store counted it last",
+    ("kind",),
+    registry=REGISTRY,
+)
 _silent = Gauge(
     "zhenglian_vouching_silent_seconds",
     "Since when a witness or time-stamping authority has not answered",
@@ -95,6 +101,12 @@ def refresh() -> None:
     for place, room in alarms.rooms().items():
         _free.labels(place).set(room.free)
         _total.labels(place).set(room.total)
+    _pending.clear()
+    if settings().store_old_url:
+        counted = moving.last(settings())
+        for kind in mirroring.PENDING:
+            left = counted.pending.get(kind) if counted else None
+            _pending.labels(kind).set(float("nan") if left is None else left)
     _delay.set(alarms.log_delay().total_seconds())
     standing = Counted(alarm.kind for alarm in alarms.alarms())
     for kind in AlarmKind:

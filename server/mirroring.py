@@ -3,7 +3,7 @@
 Each thing is read in full and digested on the way, put at its destination by the same steps as an
 upload, and read back from there before it counts. What is there already, with the right size and
 digest, is left alone; what is there with another is named and left alone too. Killed at any point
-this leaves at most a staging area, which the next run begins anew.
+this leaves at most a staging area, which the next run takes away.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from evidence.storage.port import ReadBack, Store
 
 _OTHERS = "at its destination are other bytes under that name"
 KINDS = ("originals", "quarantined", "derivatives", "tiles")
+PENDING = (*KINDS, "uploads under way")
 
 
 class Unmatched(Exception):
@@ -41,6 +42,9 @@ def mirror(source: Store, target: Store, told: Callable[[str], None] = lambda _:
     Raises StorageUnavailable, StorageFull: go on later.
     """
     done = Mirrored()
+    for upload_id in target.staged():
+        if names.is_mirroring(upload_id):
+            target.remove(upload_id)  # of a run that was killed; it holds room
     rooms: Sequence[tuple[str, Iterable[Any], Callable[[Store, Store, Any], bool]]] = (
         ("originals", source.originals(), original),
         ("quarantined", source.quarantined(), quarantined),
@@ -54,9 +58,6 @@ def mirror(source: Store, target: Store, told: Callable[[str], None] = lambda _:
             except Unmatched as problem:
                 done.problems.append(str(problem))
             told(f"{kind} {name}")
-    for upload_id in target.staged():
-        if names.is_mirroring(upload_id):
-            target.remove(upload_id)  # of a run that was killed after it had filed
     return done
 
 
@@ -87,13 +88,12 @@ def original(source: Store, target: Store, sha256: str) -> bool:
         return False
     if there:
         raise Unmatched(f"{named}: {_OTHERS}")
-    upload_id = names.mirroring(named)
     try:
         length = source.size(sha256)
     except OriginalMissing:
         raise Unmatched(f"{named}: is gone from where it was") from None
     pieces = _read(named, lambda: source.read(sha256))
-    found, read_back = _stage(target, upload_id, pieces, length)
+    upload_id, found, read_back = _stage(target, pieces, length)
     if found != sha256:
         target.remove(upload_id)
         raise Unmatched(f"{named}: where it is read from, its bytes are others ({found})")
@@ -120,8 +120,7 @@ def quarantined(source: Store, target: Store, exhibit_id: UUID) -> bool:
         if digest_of(pieces()) != there:
             raise Unmatched(f"{named}: {_OTHERS}")
         return False
-    upload_id = names.mirroring(named)
-    found, read_back = _stage(target, upload_id, pieces(), None)
+    upload_id, found, read_back = _stage(target, pieces(), None)
     _require_back(target, upload_id, named, found, read_back)
     target.quarantine(upload_id, exhibit_id)
     target.remove(upload_id)
@@ -183,11 +182,10 @@ def _read(named: str, read: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
 
 
 def _stage(
-    target: Store, upload_id: UUID, pieces: Iterable[bytes], length: int | None
-) -> tuple[str, ReadBack]:
-    """Fill a staging area anew; the digest of what was read, and what came back from there."""
-    digest = hashlib.sha256()
-    target.remove(upload_id)  # what a run that was killed has left
+    target: Store, pieces: Iterable[bytes], length: int | None
+) -> tuple[UUID, str, ReadBack]:
+    """Fill a new staging area; the digest of what was read, and what came back from there."""
+    upload_id, digest = names.mirroring(), hashlib.sha256()
     target.create(upload_id, length)
     try:
         with target.writer(upload_id) as writer:
@@ -195,7 +193,7 @@ def _stage(
                 digest.update(piece)
                 writer.write(piece)
             writer.commit()
-        return digest.hexdigest(), target.read_back(upload_id)
+        return upload_id, digest.hexdigest(), target.read_back(upload_id)
     except BaseException:
         target.remove(upload_id)
         raise

@@ -10,7 +10,8 @@ ZHENGLIAN_STORE_OLD_URL to the old one, restart, and run this until nothing is p
 ZHENGLIAN_STORE_OLD_URL and restart. Nothing is removed from the old store.
 
 --check counts what is pending by its names, and copies nothing. Without it, what is at the
-destination already is read again in full.
+destination already is read again in full. After the switch, the page Administration and /metrics
+show what was counted last on their machine.
 
 Exit code 0 nothing is pending, 1 something is, or does not match, 2 wrong use.
 """
@@ -29,7 +30,7 @@ from pathlib import Path
 
 from evidence.errors import EvidenceError
 from evidence.storage.port import Store
-from server import config
+from server import config, moving
 from server.config import ConfigurationError, Settings
 from server.extensions import open_one_store
 from server.mirroring import KINDS, mirror, pending
@@ -60,7 +61,12 @@ def stores(environ: dict[str, str], to: str | None) -> tuple[Settings, Store, St
 
 @contextmanager
 def alone(settings: Settings) -> Iterator[None]:
-    """Two at once would take each other's staging areas away. Raises ConfigurationError."""
+    """Two at once would take each other's staging areas away. Raises ConfigurationError.
+
+    The lock is this data folder's. Two on two machines disturb each other, and the one that is
+    disturbed says so and ends; nothing is lost by it, because every copy has a staging area of its
+    own, and a name that is filed stays with the copy that was first.
+    """
     with (settings.data / "move-store.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -106,8 +112,13 @@ def main() -> int:
     environ = {**os.environ, **({"ZHENGLIAN_DATA": str(chosen.data)} if chosen.data else {})}
     try:
         settings, source, target = stores(environ, chosen.to)
+        if not chosen.to:
+            # A run of days is seen to be one; and if it is killed, there was no less than this.
+            moving.note(settings, pending(source, target))
         matched = chosen.check or _copy(settings, source, target)
         left = pending(source, target)
+        if not chosen.to:
+            moving.note(settings, left)
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 2

@@ -76,7 +76,8 @@ def _modules(item: pytest.Item) -> Iterator[ModuleType]:
 
 
 def _is_wanted(item: pytest.Item, grown_up: bool) -> bool:
-    on_s3 = "s3" in getattr(getattr(item, "callspec", None), "params", {}).values()
+    params = getattr(getattr(item, "callspec", None), "params", {}).values()
+    on_s3 = any("s3" in param.split() for param in params if isinstance(param, str))
     if "new_postgresql" in getattr(item, "fixturenames", ()):
         return grown_up
     needs_servers = on_s3 or item.get_closest_marker("grown_up") is not None

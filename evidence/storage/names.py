@@ -5,7 +5,7 @@ And the staging areas that are no upload's: those by which one store is copied i
 
 from __future__ import annotations
 
-import hashlib
+import os
 import re
 from uuid import UUID
 
@@ -39,9 +39,12 @@ def tile(path: str) -> str:
     return path
 
 
-def mirroring(name: str) -> UUID:
-    """The staging area through which `name` is copied from another store; always the same."""
-    return UUID(bytes=_MIRRORING + hashlib.sha256(name.encode()).digest()[:8])
+def mirroring() -> UUID:
+    """A new staging area, through which something is copied from another store.
+
+    Never one that was: two machines that copy the same thing have nothing in common.
+    """
+    return UUID(bytes=_MIRRORING + os.urandom(8))
 
 
 def is_mirroring(upload_id: UUID) -> bool:

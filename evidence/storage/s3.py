@@ -97,7 +97,7 @@ class S3Store(S3Staging):
             self.bucket.retain(pointer.key, pointer.version, self._lock.mode, self._until())
 
     def _put_pointer(self, name: str, pointer: Pointer) -> None:
-        """Written once: one that stands there already stays."""
+        """Written once: one that stands there already stays, unless it leads nowhere."""
         content, locked = pointer.written(), {}
         if self._lock and self.bucket.locks:
             locked = {
@@ -105,7 +105,16 @@ class S3Store(S3Staging):
                 "ObjectLockRetainUntilDate": self._until(),
                 "ChecksumSHA256": checksum(hashlib.sha256(content).digest()),
             }
-        self.bucket.put_new(name, content, **locked)
+        while not self.bucket.put_new(name, content, **locked):
+            kept = self.bucket.get(name)
+            if kept is None:
+                continue  # it was set aside between the two
+            stands = Pointer.read(kept.content)
+            # Left to its name, these bytes would be taken for a second copy of what is lost.
+            if self.bucket.head(stands.key, stands.version) or self.bucket.swap(
+                name, content, kept.etag, **locked
+            ):
+                return
 
     def _found(self, name: str) -> Pointer:
         pointer = self.pointer(name)

@@ -196,9 +196,9 @@ class Bucket:
         kept = self.get(key)
         return kept is not None and kept.content == content
 
-    def swap(self, key: str, content: bytes, etag: str) -> str | None:
+    def swap(self, key: str, content: bytes, etag: str, **members: Any) -> str | None:
         """Put `content` in place of what has `etag`; its ETag, or None where that has gone."""
-        if answer := self._put(key, content, IfMatch=etag):
+        if answer := self._put(key, content, IfMatch=etag, **members):
             return str(answer["ETag"])
         kept = self.get(key)
         return kept.etag if kept is not None and kept.content == content else None

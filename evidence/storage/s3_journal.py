@@ -39,6 +39,7 @@ class Journal:
     version: str = ""  # of the completed data, where the bucket keeps versions
     filed: str = ""  # the name under which the data was filed
     numbers: int = field(default=0)  # part numbers up to this may have been used
+    removed: bool = False  # what was given up is filed no more
 
     @property
     def segments(self) -> list[Segment]:
@@ -71,6 +72,8 @@ class Journal:
             "version": self.version,
             "filed": self.filed,
             "numbers": self.numbers,
+            # Only where it is so: a process of the version before this knows no such word.
+            **({"removed": True} if self.removed else {}),
         }
         return json.dumps(said, separators=(",", ":")).encode()
 

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from evidence.digests import Digest, Segment
@@ -51,6 +51,11 @@ class Pointer:
         said = {"data": self.key, "version": self.version, "size": self.size}
         return json.dumps(said, sort_keys=True).encode()
 
+    @classmethod
+    def read(cls, content: bytes) -> Self:
+        said = json.loads(content)
+        return cls(said["data"], said["version"], said["size"])
+
 
 class S3Staging:
     """A StagingArea in the bucket that `url` names; `folder` takes what is on its way."""
@@ -85,9 +90,14 @@ class S3Staging:
         self.note(upload_id, length=length)
 
     def note(self, upload_id: UUID, **changes: Any) -> Journal:
-        """Change the journal, whoever else has it open, but for what others have changed."""
+        """Change the journal, whoever else has it open, but for what others have changed.
+
+        Raises UploadGone, also where somebody is removing it.
+        """
         while True:
             journal, etag, _ = read_journal(self.bucket, upload_id)
+            if journal.removed and "removed" not in changes:
+                raise UploadGone()
             wanted = journal.but(**changes)
             if wanted == journal or self.bucket.swap(
                 journal_key(upload_id), wanted.written(), etag
@@ -223,6 +233,9 @@ class S3Staging:
             journal, _, _ = read_journal(self.bucket, upload_id)
             if not journal.completed:
                 self._abort(upload_id, journal)
+            elif not journal.filed:
+                # Whoever files it on another machine just now is too late, or is seen here.
+                journal = self.note(upload_id, removed=True)
             pointer = self.pointer(journal.filed) if journal.filed else None
             surplus = pointer is not None and pointer.key != data_key(upload_id)
             if journal.completed and (not journal.filed or surplus):
@@ -246,10 +259,7 @@ class S3Staging:
     def pointer(self, name: str) -> Pointer | None:
         """What stands under a name, without looking whether the data is there."""
         kept = self.bucket.get(name)
-        if kept is None:
-            return None
-        said = json.loads(kept.content)
-        return Pointer(said["data"], said["version"], said["size"])
+        return Pointer.read(kept.content) if kept else None
 
     def require_no_writer(self, upload_id: UUID) -> None:
         """Wait a moment for a writer to end. Raises UploadLeased, UploadGone."""

@@ -13,12 +13,12 @@ from evidence.errors import EvidenceError, NotFound
 from evidence.people.access import Act, require
 from evidence.people.models import Officer, OfficerStatus, Unit
 from evidence.recorders.models import Recorder
-from server import jobs, troubles
+from server import jobs, moving, troubles
 from server.accounts import tokens
 from server.accounts.creation import create_station, token_file
 from server.accounts.current import current_actor, require_login
 from server.accounts.models import Account, Station, Token, TokenKind
-from server.extensions import db, signer
+from server.extensions import db, settings, signer
 from server.presentation.presenting import error_words
 from server.unit_of_work import unit_of_work
 
@@ -51,6 +51,8 @@ def _page(error: str = "", shown_once: str = "", station_name: str = "") -> str:
         recorders=session.scalar(select(func.count()).select_from(Recorder)),
         troubles=troubles.newest(session),
         waiting=jobs.waiting(),
+        moved_from=settings().store_old_url,
+        counted=moving.last(settings()),
         error=error,
         shown_once=shown_once,
         station_name=station_name,

@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 
 from evidence.storage.port import Store
-from evidence.storage.s3 import S3Store
-from tests.contracts.stores import BACKENDS, open_store
+from tests.contracts.stores import BACKENDS, close, open_store
 
 
 @pytest.fixture(params=BACKENDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     store = open_store(request.param, tmp_path)
     yield store
-    if isinstance(store, S3Store):
-        store.close()
+    close(store)

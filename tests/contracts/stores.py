@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 
 from evidence.sm3 import SM3, new_sm3
@@ -15,17 +16,43 @@ from evidence.storage.port import Store
 from evidence.storage.s3 import S3Store
 from tests import s3_service
 
-BACKENDS = ("memory", "filesystem", "falling through", "s3")
+# A store that is moved is two: what is new, over what it was.
+MOVING = ("filesystem over filesystem", "s3 over filesystem", "filesystem over s3")
+BACKENDS = ("memory", "filesystem", "s3", *MOVING)
 
 
 def open_store(backend: str, folder: Path) -> Store:
+    if backend in MOVING:
+        return FallingThrough(*open_pair(backend, folder))
     if backend == "memory":
         return MemoryStore()
-    if backend == "s3":
-        return S3Store(s3_service.new_place(), folder / "tmp")
-    if backend == "falling through":
-        return FallingThrough(FilesystemStore(folder / "store"), FilesystemStore(folder / "older"))
-    return FilesystemStore(folder / "store")
+    return store_at(new_url(backend, folder), folder)
+
+
+def new_url(backend: str, folder: Path) -> str:
+    """As ZHENGLIAN_STORE_URL names it: a place that nobody has used, on a disk or a service."""
+    return s3_service.new_place() if backend == "s3" else (folder / "store").as_uri()
+
+
+def store_at(url: str, folder: Path) -> Store:
+    """The store that a URL names, as another process sees it."""
+    if url.startswith("s3:"):
+        return S3Store(url, folder / "tmp")
+    return FilesystemStore(Path(unquote(urlsplit(url).path)))
+
+
+def open_pair(backend: str, folder: Path) -> tuple[Store, Store]:
+    """The newer and the older of one that is moved."""
+    new, _, old = backend.partition(" over ")
+    return open_store(new, folder / "new"), open_store(old, folder / "old")
+
+
+def close(*stores: Store) -> None:
+    for store in stores:
+        if isinstance(store, FallingThrough):
+            close(store._new, store._old)
+        if isinstance(store, S3Store):
+            store.close()
 
 
 def staged(store: Store, content: bytes, *, pieces: int = 1000) -> UUID:

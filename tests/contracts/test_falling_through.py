@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,16 +11,15 @@ import pytest
 from evidence.errors import LogForked, UploadGone
 from evidence.storage import names
 from evidence.storage.falling_through import FallingThrough
-from evidence.storage.filesystem import FilesystemStore
 from evidence.storage.port import Store
-from tests.contracts.stores import sha256, staged
+from tests.contracts.stores import MOVING, close, open_pair, sha256, staged
 
 
 class Pair:
     """Before the switch the old one alone, after it both."""
 
-    def __init__(self, folder: Path) -> None:
-        self.new, self.old = FilesystemStore(folder / "new"), FilesystemStore(folder / "old")
+    def __init__(self, backend: str, folder: Path) -> None:
+        self.new, self.old = open_pair(backend, folder)
         self.both: Store = FallingThrough(self.new, self.old)
 
     def filed(self, store: Store, content: bytes) -> str:
@@ -29,9 +29,11 @@ class Pair:
         return sha256(content)
 
 
-@pytest.fixture
-def pair(tmp_path: Path) -> Pair:
-    return Pair(tmp_path)
+@pytest.fixture(params=MOVING)
+def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
+    pair = Pair(request.param, tmp_path)
+    yield pair
+    close(pair.new, pair.old)
 
 
 def test_what_is_new_goes_to_the_new_one_alone(pair: Pair) -> None:
@@ -108,7 +110,7 @@ def test_what_is_set_aside_is_found_in_neither(pair: Pair) -> None:
 
 
 def test_the_areas_of_a_copy_are_nobody_elses_to_remove(pair: Pair) -> None:
-    copying = names.mirroring("an original")
+    copying = names.mirroring()
     pair.new.create(copying, 10)
     upload_id = staged(pair.both, b"an upload")
     assert list(pair.both.staged()) == [upload_id]

@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from evidence.digests import SEGMENT_BYTES
-from evidence.errors import StorageUnavailable, UploadLeased
+from evidence.errors import OriginalMissing, StorageUnavailable, UploadGone, UploadLeased
 from evidence.sm3 import SM3, new_sm3
 from evidence.storage.port import StagingWriter
 from evidence.storage.s3 import Lock, S3Store
@@ -164,6 +164,56 @@ def test_two_who_file_the_same_bytes_at_once_file_them_once(
     assert list(machines[0].bucket.names("staging/")) == []
 
 
+def test_an_original_whose_data_was_lost_is_there_again_when_it_is_filed_again(
+    machines: tuple[S3Store, S3Store],
+) -> None:
+    """A name that leads nowhere keeps nobody out: the bytes that come next would be given up."""
+    store, content = machines[0], b"lost by the service" * 1000
+    for _ in range(2):
+        upload_id = staged(store, content)
+        store.file(upload_id, store.read_back(upload_id))
+        store.remove(upload_id)
+        assert b"".join(store.read(sha256(content))) == content
+        store.bucket.delete_all("data/")
+        with pytest.raises(OriginalMissing):
+            store.size(sha256(content))
+
+
+def test_what_is_given_up_at_one_machine_is_not_filed_at_another(
+    machines: tuple[S3Store, S3Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id = staged(machines[0], b"given up")
+    read_back = machines[0].read_back(upload_id)
+    delete_all = machines[1].bucket.delete_all
+
+    def later(prefix: str) -> None:
+        if prefix.startswith("data/"):
+            with pytest.raises(UploadGone):
+                machines[0].file(upload_id, read_back)
+        delete_all(prefix)
+
+    monkeypatch.setattr(machines[1].bucket, "delete_all", later)
+    machines[1].remove(upload_id)
+    assert list(machines[0].bucket.names("")) == []
+
+
+def test_what_is_filed_at_one_machine_is_not_given_up_at_another(
+    machines: tuple[S3Store, S3Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id = staged(machines[0], b"filed")
+    read_back = machines[0].read_back(upload_id)
+    swap = machines[1].bucket.swap
+
+    def later(key: str, content: bytes, etag: str) -> str | None:
+        machines[0].file(upload_id, read_back)
+        return swap(key, content, etag)
+
+    monkeypatch.setattr(machines[1].bucket, "swap", later)
+    machines[1].remove(upload_id)
+    assert b"".join(machines[0].read(sha256(b"filed"))) == b"filed"
+    assert list(machines[0].staged()) == []
+
+
 def test_what_is_removed_unfiled_leaves_nothing(machines: tuple[S3Store, S3Store]) -> None:
     one = machines[0]
     half = uuid4()
@@ -198,6 +248,27 @@ def test_a_locked_original_cannot_be_deleted_and_is_read_through_a_delete_marker
     pointer = bucket.head(f"originals/{name}")["VersionId"]
     with pytest.raises(ClientError, match="AccessDenied"):
         bucket.client.delete_object(**bucket.at(f"originals/{name}"), VersionId=pointer)
+
+
+def test_a_name_that_leads_to_its_bytes_again_is_locked_again(tmp_path: Path) -> None:
+    store = S3Store(s3_service.new_locked_bucket(), tmp_path, lock=Lock(1))
+    for _ in range(2):
+        upload_id = staged(store, b"lost by the service")
+        store.file(upload_id, store.read_back(upload_id))
+        store.remove(upload_id)
+        (name,) = store.bucket.names("originals/")
+        pointer = store.pointer(f"originals/{name}")
+        assert pointer is not None
+        for found in (
+            store.bucket.head(f"originals/{name}"),
+            store.bucket.head(pointer.key, pointer.version),
+        ):
+            assert found["ObjectLockMode"] == "GOVERNANCE"
+        store.bucket.client.delete_object(
+            **store.bucket.at(pointer.key),
+            VersionId=pointer.version,
+            BypassGovernanceRetention=True,
+        )
 
 
 def test_a_signed_url_hands_the_bytes_out_for_a_while(place: str, tmp_path: Path) -> None:

@@ -2,71 +2,62 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from evidence.storage.filesystem import FilesystemStore
+from evidence.storage.port import Store
 from tests.api.tus import Tus, metadata
-from tests.contracts.stores import sha256, staged
+from tests.contracts.stores import MOVING, close, new_url, sha256, staged, store_at
 from tests.day import RECORDINGS, Day, day, day_template, run
-from tests.live import ROOT, LiveServer
+from tests.faults.moving import killed_on_its_way
+from tests.live import LiveServer
 from tests.unit.test_mirroring import everything
 
 __all__ = ["day", "day_template"]
 
-KILLS = 12
+KILLS = 6
 MIB = 1024 * 1024
 
 
-def _filled(folder: Path, chance: random.Random) -> FilesystemStore:
-    store = FilesystemStore(folder)
-    for _ in range(30):
+def _fill(store: Store, chance: random.Random) -> None:
+    for _ in range(20):
         upload_id = staged(store, chance.randbytes(chance.randrange(6 * MIB)), pieces=MIB)
         store.file(upload_id, store.read_back(upload_id))
         store.remove(upload_id)
-    for n in range(200):
+    for n in range(60):
         store.put_derivative(chance.randbytes(3000))
         store.put_tile(f"tile/0/{n:03d}", chance.randbytes(8192))
-    return store
 
 
-def test_killed_at_any_moment_it_loses_nothing_and_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", MOVING)
+def test_killed_at_any_moment_it_loses_nothing_and_goes_on(backend: str, tmp_path: Path) -> None:
     chance = random.Random(20231115)
-    source = _filled(tmp_path / "data" / "store", chance)
-    before, target_path = everything(source), tmp_path / "new"
-    arguments = ["--to", target_path.as_uri(), "--data", str(tmp_path / "data")]
-    command = [sys.executable, str(ROOT / "scripts" / "move-store"), *arguments]
-    stages = set()
+    new, _, old = backend.partition(" over ")
+    here, there = new_url(old, tmp_path / "old"), new_url(new, tmp_path / "new")
+    source, target = store_at(here, tmp_path / "old"), store_at(there, tmp_path / "new")
+    _fill(source, chance)
+    (tmp_path / "data").mkdir()
+    arguments = ["--to", there, "--data", str(tmp_path / "data")]
+    before, stages = everything(source), set()
     for _ in range(KILLS):
-        process = subprocess.Popen(
-            command, start_new_session=True, stdout=subprocess.DEVNULL, env={**os.environ}
-        )
-        while not (target_path / "log").is_dir():
-            time.sleep(0.01)
-        time.sleep(chance.uniform(0.0, 1.0))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        found = everything(FilesystemStore(target_path))
+        killed_on_its_way(chance, *arguments, ZHENGLIAN_STORE_URL=here)
+        found = everything(target)
         stages.add(len(found))
         # Whatever is there under its name is whole.
         assert found.items() <= before.items()
         assert everything(source) == before
-    code, said = run("move-store", *arguments)
+    code, said = run("move-store", *arguments, ZHENGLIAN_STORE_URL=here)
     assert (code, "✗" in said) == (0, False), said
-    target = FilesystemStore(target_path)
     assert everything(target) == everything(source) == before
     assert list(target.staged()) == []
     # Some runs were killed in the middle.
     assert any(0 < there < len(before) for there in stages), stages
-    code, said = run("move-store", *arguments, "--check")
+    code, said = run("move-store", *arguments, "--check", ZHENGLIAN_STORE_URL=here)
     assert (code, "pending: 0 originals" in said) == (0, True)
+    close(source, target)
 
 
 @pytest.mark.one_box("the day was lived on one box, between whose folders it moves")

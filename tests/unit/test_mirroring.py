@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
-from evidence.errors import StorageUnavailable
+from evidence.errors import StorageUnavailable, UploadGone, UploadLeased
 from evidence.storage import names
 from evidence.storage.filesystem import FilesystemStore
 from evidence.storage.memory import MemoryStore
@@ -16,7 +18,7 @@ from evidence.storage.port import Store
 from evidence.storage.s3 import S3Store
 from server.mirroring import mirror, pending
 from tests import s3_service
-from tests.contracts.stores import sha256, staged
+from tests.contracts.stores import close, open_store, sha256, staged
 
 EXHIBIT = UUID(int=7)
 CONTENTS = (b"", b"short", os.urandom(9 * 1024 * 1024))
@@ -168,22 +170,69 @@ def test_a_destination_that_fails_is_gone_on_with_later(
     assert list(target.staged()) == []
 
 
-def test_a_staging_area_that_a_killed_run_left_is_begun_anew(
+def test_a_staging_area_that_a_killed_run_left_is_taken_away_first(
     source: FilesystemStore, target: FilesystemStore
 ) -> None:
-    left = names.mirroring(f"original {sha256(CONTENTS[2])}")
+    left = names.mirroring()
     target.create(left, 10)
     with target.writer(left) as writer:
         writer.write(b"torn")
         writer.commit()
-    assert mirror(source, target).problems == []
+    there: list[list[UUID]] = []
+    assert mirror(source, target, lambda _: there.append(list(target.staged()))).problems == []
     assert everything(target) == everything(source)
+    # Before the first is copied: it may hold the room that this needs.
+    assert there == [[]] * 6
 
 
 def test_an_upload_under_way_is_pending(source: FilesystemStore, target: FilesystemStore) -> None:
     mirror(source, target)
     source.create(uuid4(), 10)
     assert pending(source, target)["uploads under way"] == 1
+
+
+@pytest.mark.parametrize("backend", ["filesystem", "s3"])
+def test_a_copy_that_fails_takes_nothing_from_one_that_another_machine_made_meanwhile(
+    source: FilesystemStore, tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, mine = open_store(backend, tmp_path), FilesystemStore(source.root)
+    size = mine.size
+
+    def slowly(digest: str) -> int:
+        found = size(digest)
+        assert mirror(source, target).problems == []
+        monkeypatch.setattr(mine, "size", size)
+        monkeypatch.setattr(mine, "read", lambda _: iter([b"read wrong here"]))
+        return found
+
+    monkeypatch.setattr(mine, "size", slowly)
+    assert "its bytes are others" in "".join(mirror(mine, target).problems)
+    assert everything(target) == everything(source)
+    assert list(target.staged()) == []
+    close(target)
+
+
+@pytest.mark.parametrize("backend", ["filesystem", "s3"])
+def test_two_machines_that_copy_at_once_disturb_each_other_and_lose_nothing(
+    source: FilesystemStore, tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, mine = open_store(backend, tmp_path), FilesystemStore(source.root)
+    read = mine.read
+
+    def slowly(digest: str) -> Iterator[bytes]:
+        monkeypatch.setattr(mine, "read", read)
+        pieces = read(digest)
+        yield from itertools.islice(pieces, 1)
+        assert mirror(source, target).problems == []
+        yield from pieces
+
+    monkeypatch.setattr(mine, "read", slowly)
+    with pytest.raises((UploadGone, UploadLeased)):
+        mirror(mine, target)
+    assert everything(target) == everything(source)
+    assert mirror(mine, target).problems == []
+    assert list(target.staged()) == []
+    close(target)
 
 
 @pytest.mark.grown_up
