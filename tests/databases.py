@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,8 +37,10 @@ def grown_up() -> bool:
 class Cluster(postgresql.Cluster):
     """A PostgreSQL of this run's own, in a hurry."""
 
-    def __init__(self, **settings: str) -> None:
-        super().__init__(**{**_SETTINGS, **settings})
+    def __init__(
+        self, *, within: Sequence[str] = (), data: Path | None = None, **settings: str
+    ) -> None:
+        super().__init__(within=within, data=data, **{**_SETTINGS, **settings})
 
     def announce(self) -> None:
         os.environ[_ADMIN] = self.url
