@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from evidence import clock
 from evidence.custody.models import CustodyEvent, Lease, LogHead
 from evidence.custody.tiles import TileReader, reaches_beyond
+from evidence.custody.waiting import oldest_unsigned
 from evidence.errors import CustodyError, LogForked
 from evidence.sqlite import begin_write
 from evidence.storage.filesystem import MARGIN_BYTES
@@ -120,9 +121,7 @@ def custody_log() -> str:
         return OLDER_DATABASE
     if not _tiles_lead_to(head):
         return TILES_MISSING
-    oldest = db.session.scalar(
-        select(func.min(CustodyEvent.at)).where(CustodyEvent.leaf_index.is_(None))
-    )
+    oldest = oldest_unsigned(db.session())
     if oldest is not None and clock.now() - oldest > LATE:
         seconds = int((clock.now() - oldest).total_seconds())
         return f"the oldest event has waited {seconds} s for its checkpoint"

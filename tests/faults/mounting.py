@@ -16,7 +16,7 @@ from typing import NoReturn, Self
 import pytest
 
 # Set where whoever runs the tests has seen to it that disks can be mounted, as .ci/run does.
-_MUST = "ZHENGLIAN_TESTS_MUST_MOUNT"
+MUST = "ZHENGLIAN_TESTS_MUST_MOUNT"
 # Until the pipe to it is closed, be it by the death of the run.
 _HOLDING = ("sh", "-c", 'mount "$@" && echo mounted && exec cat', "sh")
 
@@ -76,6 +76,6 @@ class Mounted:
 def no_disk(refused: CannotMount, environ: Mapping[str, str] = os.environ) -> NoReturn:
     """Skip the test, and say why; fail it where somebody counts on its being run."""
     words = f"no disk can be mounted here, not even in a namespace of its own: {refused}"
-    if environ.get(_MUST):
+    if environ.get(MUST):
         pytest.fail(words)
     pytest.skip(words)

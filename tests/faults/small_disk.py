@@ -71,6 +71,8 @@ class FailingDisk(Mounted):
     """An ext4 that can fail under open files, as one does whose hardware no longer answers."""
 
     def __init__(self, mounted_at: Path, size: int) -> None:
+        if os.geteuid() != 0:
+            raise CannotMount("only root may mount a file as a disk")
         self._image = mounted_at.with_suffix(".ext4")
         with self._image.open("wb") as file:
             file.truncate(size)
@@ -113,10 +115,8 @@ def small_disk(place_for_all: Path) -> Iterator[SmallDisk]:
 
 @pytest.fixture
 def failing_disk(place_for_all: Path) -> Iterator[FailingDisk]:
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a disk that fails under open files")
     try:
-        disk = FailingDisk(place_for_all / "failing", 300 * MIB)
+        disk = FailingDisk(place_for_all / "failing", 2 * MARGIN_BYTES)
     except CannotMount as refused:
         no_disk(refused)
     with disk:

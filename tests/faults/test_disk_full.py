@@ -5,7 +5,6 @@ Once there is room again everything goes on by itself: no process is restarted.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from evidence.storage.filesystem import STEP_BYTES
 from tests.api.tus import UPLOADS
 from tests.bureau import Bureau
 from tests.faults.people import People
+from tests.faults.server_within import ServerWithin
 from tests.faults.small_disk import MIB, SmallDisk, place_for_all, small_disk
 from tests.faults.test_kill import until
 from tests.live import LiveServer
@@ -68,31 +68,6 @@ def _meanwhile_read_only(people: People, disk: SmallDisk) -> None:
             assert answer.headers["Retry-After"]
             assert "Read-only" in answer.json["title"]
         assert "Read-only" in people.unready()["storage"]
-
-
-class ServerWithin(LiveServer):
-    """With all of its data on the disk, and run where that is mounted."""
-
-    def __init__(self, bureau: Bureau, disk: SmallDisk) -> None:
-        shutil.copytree(bureau.data, disk.path / "data")
-        super().__init__(bureau, _environ(bureau, disk.inside / "data"))
-        self._disk = disk
-
-    def _start_program(self, name: str, *command: str) -> None:
-        super()._start_program(name, *self._disk.entering, *command)
-
-    def take_out(self, data: Path) -> None:
-        """Copy what is on the disk, to be looked at from outside."""
-        shutil.copytree(self._disk.path / "data", data)
-        self.bureau.data = data
-        self.environ |= _environ(self.bureau, data)
-
-
-def _environ(bureau: Bureau, data: Path) -> dict[str, str]:
-    return {
-        "ZHENGLIAN_DATA": str(data),
-        "ZHENGLIAN_DATABASE_URL": f"sqlite:///{data / bureau.database.name}",
-    }
 
 
 @pytest.fixture
