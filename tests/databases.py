@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from evidence.sqlite import prepare
@@ -44,6 +45,14 @@ class Cluster(postgresql.Cluster):
 
     def announce(self) -> None:
         os.environ[_ADMIN] = self.url
+
+    def answers(self) -> bool:
+        engine = create_engine(self.url, poolclass=NullPool)
+        try:
+            with engine.connect():
+                return True
+        except OperationalError:
+            return False
 
 
 def _name(file: Path) -> str:

@@ -22,9 +22,9 @@ _QUEUES = 10_000
 class RedisServer:
     """A Redis of this run's own, on a loopback port; what it holds is on disk."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         self.port = free_port()
-        self.folder = Path(tempfile.mkdtemp(prefix="zhenglian-redis-"))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="zhenglian-redis-"))
         self._running: subprocess.Popen[bytes] | None = None
 
     @property

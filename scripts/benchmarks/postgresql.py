@@ -86,8 +86,10 @@ class Cluster:
         log = str(self.folder / "log")
         self._run("pg_ctl", "start", "-w", "-D", self._data, "-l", log, "-o", options)
 
-    def stop(self, mode: str = "immediate") -> None:
-        self._run("pg_ctl", "stop", "-D", self._data, "-m", mode, check=False)
+    def stop(self, mode: str = "immediate", *, wait: bool = True) -> None:
+        """Whose disk takes nothing any more cannot be waited for: its file of processes stays."""
+        waiting = "-w" if wait else "-W"
+        self._run("pg_ctl", "stop", waiting, "-D", self._data, "-m", mode, check=False)
 
     def remove(self) -> None:
         self.stop()

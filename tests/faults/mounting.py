@@ -7,9 +7,11 @@ SQLite, which follows that link by itself, has to be run within (`entering`).
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn, Self
 
@@ -17,6 +19,7 @@ import pytest
 
 # Set where whoever runs the tests has seen to it that disks can be mounted, as .ci/run does.
 MUST = "ZHENGLIAN_TESTS_MUST_MOUNT"
+_FIRST_STEP = 16**7  # which 4096 divides by sixteens
 # Until the pipe to it is closed, be it by the death of the run.
 _HOLDING = ("sh", "-c", 'mount "$@" && echo mounted && exec cat', "sh")
 
@@ -65,6 +68,30 @@ class Mounted:
     def run(self, *command: str) -> None:
         """As root, where the disk is mounted."""
         subprocess.run([*self.entering, *command], check=True)
+
+    @contextmanager
+    def full(self, *, names: int = 0) -> Iterator[None]:
+        """Inside the block there is no room for a byte, nor, where it has that many, for a name."""
+        ballast = self.path / "ballast"
+        ballast.mkdir()
+        try:
+            with (ballast / "bytes").open("wb") as file, suppress(OSError):
+                step = _FIRST_STEP
+                while step:
+                    try:
+                        os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), step)
+                    except OSError as error:
+                        if error.errno != errno.ENOSPC:
+                            raise
+                        step = step // 16 // 4096 * 4096
+            with suppress(OSError):
+                for number in range(names):
+                    (ballast / str(number)).symlink_to("nothing")
+            yield
+        finally:
+            for file in ballast.iterdir():
+                file.unlink()
+            ballast.rmdir()
 
     def __enter__(self) -> Self:
         return self

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 from tests.api.tus import Answer, Tus, metadata
 from tests.contracts.stores import sha256
 from tests.faults.reckoning import audited, losses, settle
@@ -17,7 +15,7 @@ class People:
 
     def __init__(self, server: LiveServer) -> None:
         self.server, self.tus = server, Tus(server)
-        self.storm = Storm(server, server.url, random.Random(20230915))
+        self.storm = Storm(server, server.url, 20230915)
 
     def begin(self, size: int, brought: int = 0, *, deferred: bool = False) -> Told:
         """A recording of `size` bytes, of which so many have come; its length said later."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,28 +27,9 @@ class SmallDisk(Mounted):
         super().__init__(mounted_at, "-t", "tmpfs", "-o", options, "tmpfs")
 
     @contextmanager
-    def full(self, *, names: bool = True) -> Iterator[None]:
-        """Inside the block there is no room for a byte, nor with `names` for another name."""
-        ballast = self.path / "ballast"
-        ballast.mkdir()
-        try:
-            with (ballast / "bytes").open("wb") as file, _until_it_is_full():
-                step = MIB
-                while step:
-                    try:
-                        os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), step)
-                    except OSError as error:
-                        if error.errno != errno.ENOSPC:
-                            raise
-                        step = step // 16 // 4096 * 4096
-            with _until_it_is_full():
-                for number in range(_FILES if names else 0):
-                    (ballast / str(number)).symlink_to("nothing")
+    def full(self, *, names: bool | int = True) -> Iterator[None]:
+        with super().full(names=_FILES if names else 0):
             yield
-        finally:
-            for file in ballast.iterdir():
-                file.unlink()
-            ballast.rmdir()
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
@@ -74,6 +55,7 @@ class FailingDisk(Mounted):
         if os.geteuid() != 0:
             raise CannotMount("only root may mount a file as a disk")
         self._image = mounted_at.with_suffix(".ext4")
+        # Sparse, and so it stays when it is filled.
         with self._image.open("wb") as file:
             file.truncate(size)
         subprocess.run(["mkfs.ext4", "-q", str(self._image)], check=True)
@@ -84,15 +66,12 @@ class FailingDisk(Mounted):
         self.run("mount", "-o", "remount,abort", str(self.inside))
 
     def mend(self) -> None:
-        """Mounted anew, with what had reached it. Nobody may have a file of it open."""
-        self.run("umount", str(self.inside))
+        """Mounted anew, with what had reached it, once those who have files of it open are gone."""
+        until = time.monotonic() + 20
+        while subprocess.run([*self.entering, "umount", str(self.inside)], check=False).returncode:
+            assert time.monotonic() < until, "somebody has a file open"
+            time.sleep(0.1)
         self.run("mount", "-o", "loop", str(self._image), str(self.inside))
-
-
-@contextmanager
-def _until_it_is_full() -> Iterator[None]:
-    with suppress(OSError):
-        yield
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ def test_a_database_whose_rows_alone_are_on_a_disk_that_failed_says_so_and_has_k
         failing_disk.fail()
         people.assert_told_to_try_again(asked_until_refused(people))
         assert "Read-only file system" in (cluster.folder / "log").read_text()
-        cluster.stop()
+        cluster.stop(wait=False)
         failing_disk.mend()
         cluster.start()
         gone_on(people)
