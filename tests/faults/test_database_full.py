@@ -41,7 +41,8 @@ def serve(bureau: Bureau) -> Iterator[Callable[[databases.Cluster], People]]:
     with ExitStack() as stack:
 
         def begin(cluster: databases.Cluster) -> People:
-            server = LiveServer(bureau, in_cluster(bureau, cluster))
+            store = {"ZHENGLIAN_STORE_URL": (bureau.data / "store").as_uri()}
+            server = LiveServer(bureau, store | in_cluster(bureau, cluster))
             stack.callback(server.stop)
             server.start_brisk_worker()
             server.start()
