@@ -25,7 +25,7 @@ from tests.faults.told import Told
 from tests.live import ROOT, LiveServer
 
 # A bare 500 is none of them: whatever fails, whoever asks is told what to do.
-_TRY_AGAIN = frozenset({409, 423, 502, 503})
+_TRY_AGAIN = frozenset({409, 423, 502, 503, 504})
 # Also where a disk is full, for as long as it is.
 OR_ONCE_THERE_IS_ROOM = _TRY_AGAIN | {507}
 _LARGEST = 10 * 1024 * 1024
@@ -146,7 +146,12 @@ class Storm:
         """scripts/dock on a card, killed at random, until the storm is over; then once whole."""
         command = self._dock(card, state)
         while not self.over.is_set():
-            dock = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            dock = subprocess.Popen(
+                command,
+                env=self.server.environ,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
             time.sleep(self.chance.uniform(0.5, 3))
             if dock.poll() is None:
                 dock.kill()
@@ -158,7 +163,11 @@ class Storm:
         until = time.monotonic() + 120
         while True:
             done = subprocess.run(
-                self._dock(card, state), capture_output=True, text=True, check=False
+                self._dock(card, state),
+                env=self.server.environ,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             if done.returncode == 0:
                 return

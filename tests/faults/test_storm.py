@@ -16,7 +16,7 @@ import pytest
 from tests import databases, queues, s3_service
 from tests.bureau import Bureau
 from tests.contracts.broken_way import BrokenWay
-from tests.faults.clocked import ClockedServer
+from tests.faults.clocked import ClockedFront, ClockedServer
 from tests.faults.crowd import crowd, go_on_with_what_was_given_up, rounds, seed
 from tests.faults.network import Way
 from tests.faults.raging import Around, Rage, Restartable
@@ -30,8 +30,9 @@ _GIVEN_UP_AT_LAST = 6
 
 
 def _raged(server: ClockedServer, around: Around, rounds: int, seed: int, folder: Path) -> None:
-    url = f"http://127.0.0.1:{around.ways['web'].port}"
-    storm = Storm(server, url, seed)
+    # The same address, but for the port.
+    scheme = server.url.partition(":")[0]
+    storm = Storm(server, f"{scheme}://127.0.0.1:{around.ways['web'].port}", seed)
     server.start_brisk_worker()
     server.start()
     rage = Rage(storm, server, around)
@@ -81,7 +82,9 @@ def test_a_box_whose_processes_network_and_clock_fail_loses_nothing(
 
 @pytest.fixture
 def own_services(bureau: Bureau, tmp_path: Path) -> Iterator[tuple[ClockedServer, Around]]:
-    """A server over a PostgreSQL, a Redis and an S3 service of its own, and the network there."""
+    """Three web processes behind nginx, over a PostgreSQL, a Redis and an S3 service of their own,
+    and the network between all of them.
+    """
     cluster = databases.Cluster(synchronous_commit="on")
     redis, weed = queues.RedisServer(), s3_service.SeaweedServer()
     services: dict[str, Restartable] = {"PostgreSQL": cluster, "Redis": redis, "S3": weed}
@@ -107,7 +110,7 @@ def own_services(bureau: Bureau, tmp_path: Path) -> Iterator[tuple[ClockedServer
             "ZHENGLIAN_QUEUE_URL": f"redis://127.0.0.1:{ways['Redis'].port}/0",
             "ZHENGLIAN_STORE_URL": f"s3://tests?endpoint=http://127.0.0.1:{ways['S3'].port}",
         }
-        server = ClockedServer(bureau, environ)
+        server = ClockedFront(bureau, environ)
         stack.callback(server.stop)
         web = stack.enter_context(Way(server.port))
         yield server, Around({"web": web, **ways}, services, {"S3": broken})
