@@ -102,7 +102,10 @@ def worker() -> str:
 
 def queue() -> str:
     if jobs.waiting() is None:
-        return "cannot be reached: nothing is sealed; start it, or correct ZHENGLIAN_QUEUE_URL"
+        return (
+            "cannot be reached: nothing is sealed; start it, free space on its disk, "
+            "or correct ZHENGLIAN_QUEUE_URL"
+        )
     return ""
 
 
