@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -72,7 +73,7 @@ class Mounted:
     @contextmanager
     def full(self, *, names: int = 0) -> Iterator[None]:
         """Inside the block there is no room for a byte, nor, where it has that many, for a name."""
-        ballast = self.path / "ballast"
+        ballast = self._ballast
         ballast.mkdir()
         try:
             with (ballast / "bytes").open("wb") as file, suppress(OSError):
@@ -89,9 +90,14 @@ class Mounted:
                     (ballast / str(number)).symlink_to("nothing")
             yield
         finally:
-            for file in ballast.iterdir():
-                file.unlink()
-            ballast.rmdir()
+            self._unload()
+
+    @property
+    def _ballast(self) -> Path:
+        return self.path / "ballast"
+
+    def _unload(self) -> None:
+        shutil.rmtree(self._ballast, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self

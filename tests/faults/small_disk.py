@@ -68,10 +68,13 @@ class FailingDisk(Mounted):
     def mend(self) -> None:
         """Mounted anew, with what had reached it, once those who have files of it open are gone."""
         until = time.monotonic() + 20
-        while subprocess.run([*self.entering, "umount", str(self.inside)], check=False).returncode:
+        unmount = [*self.entering, "umount", "--quiet", str(self.inside)]
+        while subprocess.run(unmount, check=False, capture_output=True).returncode:
             assert time.monotonic() < until, "somebody has a file open"
             time.sleep(0.1)
         self.run("mount", "-o", "loop", str(self._image), str(self.inside))
+        # It was taken away just before, and that had not reached the disk.
+        self._unload()
 
 
 @pytest.fixture
