@@ -11,8 +11,9 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, text
@@ -45,6 +46,20 @@ class Cluster(postgresql.Cluster):
 
     def announce(self) -> None:
         os.environ[_ADMIN] = self.url
+
+    def revive(self) -> bool:
+        """Start it where it does not answer; whether that was so.
+
+        It may still be recovering by itself, or its last process not be gone yet.
+        """
+        until, was_away = time.monotonic() + 60, False
+        while not self.answers():
+            with suppress(subprocess.CalledProcessError):
+                self.start()
+                was_away = True
+            assert time.monotonic() < until, "PostgreSQL does not start again"
+            time.sleep(0.1)
+        return was_away
 
     def answers(self) -> bool:
         engine = create_engine(self.url, poolclass=NullPool)

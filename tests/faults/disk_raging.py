@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 from tests.databases import Cluster
 from tests.faults.mounting import Mounted
@@ -65,7 +63,7 @@ def failing_under(storm: Storm, cluster: Cluster, disk: FailingDisk) -> Fault:
         time.sleep(storm.chance.uniform(0, 2))
         cluster.stop(wait=False)
         disk.mend()
-        cluster.start()
+        cluster.revive()
 
     return fail
 
@@ -76,11 +74,6 @@ def filling_under(storm: Storm, cluster: Cluster, disk: Mounted, seconds: float)
 
     def fill_and_revive() -> None:
         fill()
-        until = time.monotonic() + 60
-        while not cluster.answers():
-            with suppress(subprocess.CalledProcessError):  # it is just recovering by itself
-                cluster.start()
-                storm.done["PostgreSQL ended for want of room"] += 1
-            assert time.monotonic() < until, "PostgreSQL does not start again"
+        storm.done["PostgreSQL ended for want of room"] += cluster.revive()
 
     return fill_and_revive

@@ -110,7 +110,7 @@ def test_a_database_that_ends_for_want_of_room_goes_on_once_it_is_started_again(
             people.assert_told_to_try_again(people.tus.ask("POST", UPLOADS, {"Upload-Length": "9"}))
             people.assert_told_to_try_again(people.send(people.storm.told[-1], MIB))
             assert "database" in people.unready()
-        cluster.start()
+        cluster.revive()
         gone_on(people)
 
 
@@ -125,7 +125,7 @@ def test_a_database_whose_rows_alone_are_on_a_disk_that_failed_says_so_and_has_k
         assert "Read-only file system" in (cluster.folder / "log").read_text()
         cluster.stop(wait=False)
         failing_disk.mend()
-        cluster.start()
+        cluster.revive()
         gone_on(people)
 
 
