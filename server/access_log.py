@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import time
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -18,8 +19,21 @@ from evidence import clock
 from evidence.custody.append import timestamp
 
 log = logging.getLogger("zhenglian.access")
+_said = logging.getLogger("zhenglian.access.file")
 HEADER = "X-Request-Id"
 _FILE_BYTES = 10 * 1024 * 1024
+
+
+class _File(RotatingFileHandler):
+    """A line that finds no room is lost, and that is said once a minute: without the line."""
+
+    _next = float("-inf")
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + 60
+            _said.error("requests are not written down just now: %s", sys.exc_info()[1])
 
 
 def write_to(data: Path, port: int) -> None:
@@ -29,7 +43,7 @@ def write_to(data: Path, port: int) -> None:
     """
     folder = data / "logs"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handler = RotatingFileHandler(
+    handler = _File(
         folder / f"web-{port}.log", maxBytes=_FILE_BYTES, backupCount=4, encoding="utf-8"
     )
     handler.setFormatter(logging.Formatter("%(message)s"))

@@ -8,10 +8,9 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
-
 from evidence import clock
-from evidence.custody.models import CustodyEvent, Lease
+from evidence.custody.models import Lease
+from evidence.custody.waiting import oldest_unsigned
 from evidence.errors import StorageUnavailable
 from evidence.storage.port import Room
 from server import jobs
@@ -67,13 +66,8 @@ def rooms() -> dict[str, Room]:
 
 def log_delay() -> dt.timedelta:
     """How long the oldest event has waited for a signed checkpoint."""
-    oldest = _oldest_waiting()
+    oldest = oldest_unsigned(db.session())
     return max(clock.now() - oldest, dt.timedelta()) if oldest else dt.timedelta()
-
-
-def _oldest_waiting() -> dt.datetime | None:
-    query = select(func.min(CustodyEvent.at)).where(CustodyEvent.leaf_index.is_(None))
-    return db.session.scalar(query)
 
 
 def _disks() -> Iterator[Alarm]:
@@ -94,7 +88,7 @@ def _queue() -> Iterator[Alarm]:
 
 
 def _log() -> Iterator[Alarm]:
-    oldest = _oldest_waiting()
+    oldest = oldest_unsigned(db.session())
     if oldest is not None and clock.now() - oldest > LOG_LATE:
         yield Alarm(kind=AlarmKind.LOG_LATE, since=oldest)
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from uuid import uuid4
 
 from flask import current_app
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from evidence import clock
 from evidence.custody.models import CustodyEvent, Lease, LogHead
 from evidence.custody.tiles import TileReader, reaches_beyond
+from evidence.custody.waiting import oldest_unsigned
 from evidence.errors import CustodyError, LogForked
 from evidence.sqlite import begin_write
 from evidence.storage.filesystem import MARGIN_BYTES
@@ -34,6 +36,11 @@ TILES_MISSING = (
     "correct ZHENGLIAN_STORE_URL, or restore the store"
 )
 LATE = dt.timedelta(seconds=10)
+# Of 8 MiB, which are taken from the disk at once.
+_SOME_ROOM = text(
+    "CREATE TEMPORARY TABLE some_room ON COMMIT DROP AS"
+    " SELECT repeat('x', 1000) FROM generate_series(1, 8192)"
+)
 LOOKED_FOR = 10.0  # seconds after which the store is asked for the same tiles again
 
 
@@ -50,11 +57,30 @@ def database() -> str:
         session.flush()
         session.delete(probe)
         session.commit()
+        _ask_for_room(session)
     except SQLAlchemyError as error:
         return f"cannot be written: {getattr(error, 'orig', error)}"
     finally:
         session.rollback()
     return ""
+
+
+def had_no_room() -> None:
+    """A request was refused because the database's disk is full."""
+    current_app.extensions["zhenglian"]["had_no_room"] = True
+
+
+def _ask_for_room(session: Session) -> None:
+    """Once the database had no room, it is ready when it has some again.
+
+    PostgreSQL puts a row where another was, and its log's file has been made in advance: the
+    probe above fits on a full disk, where an upload does not.
+    """
+    ours = current_app.extensions["zhenglian"]
+    if ours.get("had_no_room") and db.engine.dialect.name == "postgresql":
+        session.execute(_SOME_ROOM)
+        session.rollback()
+    ours["had_no_room"] = False
 
 
 def storage() -> str:
@@ -76,7 +102,10 @@ def worker() -> str:
 
 def queue() -> str:
     if jobs.waiting() is None:
-        return "cannot be reached: nothing is sealed; start it, or correct ZHENGLIAN_QUEUE_URL"
+        return (
+            "cannot be reached: nothing is sealed; start it, free space on its disk, "
+            "or correct ZHENGLIAN_QUEUE_URL"
+        )
     return ""
 
 
@@ -95,9 +124,7 @@ def custody_log() -> str:
         return OLDER_DATABASE
     if not _tiles_lead_to(head):
         return TILES_MISSING
-    oldest = db.session.scalar(
-        select(func.min(CustodyEvent.at)).where(CustodyEvent.leaf_index.is_(None))
-    )
+    oldest = oldest_unsigned(db.session())
     if oldest is not None and clock.now() - oldest > LATE:
         seconds = int((clock.now() - oldest).total_seconds())
         return f"the oldest event has waited {seconds} s for its checkpoint"

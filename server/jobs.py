@@ -104,9 +104,12 @@ def queue_of(app: Flask) -> Huey:
 
 
 def waiting() -> int | None:
-    """How many jobs wait in the queue; None where it cannot be reached."""
+    """How many jobs wait in the queue; None where it cannot be reached, or takes none."""
+    queue = queue_of(current_app)
     try:
-        return int(queue_of(current_app).pending_count())
+        if isinstance(queue, PriorityRedisHuey):
+            queue.storage.conn.ping()  # which a Redis whose disk is full refuses; it would count
+        return int(queue.pending_count())
     except Exception:  # noqa: BLE001  (each queue has errors of its own)
         return None
 

@@ -22,6 +22,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from evidence import errors as e
+from server import health
 from server.extensions import db
 from server.presentation import presenting
 
@@ -188,6 +189,9 @@ _NO_ROOM = "The disk of the database is full. Free space there, then send it aga
 # PostgreSQL's words (SQLSTATE) for two who were in each other's way: unique_violation,
 # serialization_failure, deadlock_detected, lock_not_available.
 _AT_ONCE = frozenset({"23505", "40001", "40P01", "55P03"})
+# And where it takes nothing: read_only_sql_transaction (a standby), and insufficient_privilege,
+# which it also says of a file system that has become read-only.
+_READ_ONLY = frozenset({"25006", "42501"})
 
 
 def from_database(error: DBAPIError) -> Response:
@@ -201,8 +205,10 @@ def from_database(error: DBAPIError) -> Response:
         return from_evidence(e.WroteAtOnce())
     if refusal == "53100" or getattr(error.orig, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
         log.error("the database has no room: %s", request.path, exc_info=True)
+        health.had_no_room()
         return from_evidence(e.StorageFull(_NO_ROOM))
-    if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+    away = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    if away or refusal in _READ_ONLY:
         log.error("the database refused: %s", request.path, exc_info=True)
         return from_evidence(e.DatabaseUnavailable())
     return from_anything(error)

@@ -44,9 +44,15 @@ class Away(logging.Filter):
 
 
 def is_away(error: BaseException | None) -> bool:
-    """Whether it is Redis that could not be reached, in a process that has loaded it."""
+    """Whether it is Redis that could not be reached, or takes nothing because its disk is full.
+
+    In a process that has loaded it.
+    """
     redis = sys.modules.get("redis.exceptions")
-    return redis is not None and isinstance(error, redis.ConnectionError | redis.TimeoutError)
+    if redis is None:
+        return False
+    full = isinstance(error, redis.ResponseError) and str(error).startswith("MISCONF")
+    return full or isinstance(error, redis.ConnectionError | redis.TimeoutError)
 
 
 def begin() -> None:

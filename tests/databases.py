@@ -11,11 +11,13 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from evidence.sqlite import prepare
@@ -37,11 +39,35 @@ def grown_up() -> bool:
 class Cluster(postgresql.Cluster):
     """A PostgreSQL of this run's own, in a hurry."""
 
-    def __init__(self, **settings: str) -> None:
-        super().__init__(**{**_SETTINGS, **settings})
+    def __init__(
+        self, *, within: Sequence[str] = (), data: Path | None = None, **settings: str
+    ) -> None:
+        super().__init__(within=within, data=data, **{**_SETTINGS, **settings})
 
     def announce(self) -> None:
         os.environ[_ADMIN] = self.url
+
+    def revive(self) -> bool:
+        """Start it where it does not answer; whether that was so.
+
+        It may still be recovering by itself, or its last process not be gone yet.
+        """
+        until, was_away = time.monotonic() + 60, False
+        while not self.answers():
+            with suppress(subprocess.CalledProcessError):
+                self.start()
+                was_away = True
+            assert time.monotonic() < until, "PostgreSQL does not start again"
+            time.sleep(0.1)
+        return was_away
+
+    def answers(self) -> bool:
+        engine = create_engine(self.url, poolclass=NullPool)
+        try:
+            with engine.connect():
+                return True
+        except OperationalError:
+            return False
 
 
 def _name(file: Path) -> str:

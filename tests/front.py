@@ -101,7 +101,8 @@ class Front(LiveServer):
         return f"http://127.0.0.1:{self.webs[number]}"
 
     def start(self) -> None:
-        self.start_brisk_worker()
+        if "worker" not in self._running:
+            self.start_brisk_worker()
         for number in range(WEBS):
             self.begin_web(number)
         for number in range(WEBS):

@@ -109,10 +109,13 @@ class LiveServer:
 
     def kill_web(self) -> None:
         """As kill -9 would, its children too."""
-        self._end("web", signal.SIGKILL)
+        self.kill_process("web")
 
     def kill_worker(self) -> None:
-        self._end("worker", signal.SIGKILL)
+        self.kill_process("worker")
+
+    def kill_process(self, name: str) -> None:
+        self._end(name, signal.SIGKILL)
 
     def stop(self) -> None:
         """End all as an administrator would."""

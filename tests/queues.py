@@ -12,6 +12,7 @@ from pathlib import Path
 
 from redis import Redis
 from redis.exceptions import ConnectionError as NotThere
+from redis.exceptions import ResponseError
 
 from tests.ports import free_port
 
@@ -22,9 +23,9 @@ _QUEUES = 10_000
 class RedisServer:
     """A Redis of this run's own, on a loopback port; what it holds is on disk."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         self.port = free_port()
-        self.folder = Path(tempfile.mkdtemp(prefix="zhenglian-redis-"))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="zhenglian-redis-"))
         self._running: subprocess.Popen[bytes] | None = None
 
     @property
@@ -45,6 +46,16 @@ class RedisServer:
                     time.sleep(0.02)
                 else:
                     return
+
+    def write_until_its_disk_is_full(self) -> None:
+        with Redis.from_url(self.url) as client:
+            for _ in range(1000):
+                try:
+                    client.set("ballast", os.urandom(100_000), ex=1)
+                except ResponseError:  # MISCONF, and the reason
+                    return
+                time.sleep(0.01)
+        raise AssertionError("its disk has room")
 
     def stop(self) -> None:
         if self._running:

@@ -31,6 +31,13 @@ def refusal(error: OSError) -> StorageError:
     return StorageUnavailable(f"The storage refused: {error.strerror or error}. Try again.")
 
 
+def write_whole(handle: int, content: bytes | memoryview) -> None:
+    """Past every buffer of ours: where there is no room, it is said here and not at the closing."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` durable."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -59,9 +66,7 @@ def place(content: bytes, target: Path, mode: int = 0o440) -> bool:
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         try:
-            view = memoryview(content)
-            while view:
-                view = view[os.write(handle, view) :]
+            write_whole(handle, content)
             os.fsync(handle)
         finally:
             os.close(handle)

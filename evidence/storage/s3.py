@@ -17,7 +17,7 @@ import datetime as dt
 import hashlib
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -32,6 +32,7 @@ from evidence.errors import (
 from evidence.sm3 import SM3
 from evidence.storage import names
 from evidence.storage.durable import translated as on_disk
+from evidence.storage.durable import write_whole
 from evidence.storage.port import ReadBack
 from evidence.storage.s3_staging import Pointer, S3Staging
 from evidence.storage.s3_writer import SILENT_SECONDS, checksum, data_key
@@ -163,11 +164,11 @@ class S3Store(S3Staging):
     @contextmanager
     def local_path(self, sha256: str) -> Iterator[Path]:
         pieces = self.read(sha256)
-        with tempfile.NamedTemporaryFile(dir=self._folder) as file:
+        with ExitStack() as stack:
             with on_disk():
+                file = stack.enter_context(tempfile.NamedTemporaryFile(dir=self._folder))
                 for piece in pieces:
-                    file.write(piece)
-                file.flush()
+                    write_whole(file.fileno(), piece)
             yield Path(file.name)
 
     def local_name(self, sha256: str) -> str | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,7 +29,8 @@ from botocore.exceptions import (
 from evidence.errors import StorageFull, StorageMisconfigured, StorageUnavailable
 
 PIECE = 1024 * 1024
-_FULL = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "507"}
+_FULL = {"QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"}
+_NO_ROOM = "The storage service is full. Free space there, or raise its quota, then send it again."
 _ABSENT = {"NoSuchKey", "NoSuchVersion", "NoSuchUpload", "404"}
 # An object without a lock: AWS says the first, SeaweedFS the second.
 _UNLOCKED = {"NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError"}
@@ -74,8 +76,8 @@ def translated() -> Iterator[None]:
         yield
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
-        if code in _FULL:
-            raise StorageFull() from error
+        if code in _FULL or _status(error) == HTTPStatus.INSUFFICIENT_STORAGE:
+            raise StorageFull(_NO_ROOM) from error
         if code in _WRONG:
             raise StorageMisconfigured(_WRONG[code]) from error
         raise StorageUnavailable(f"The storage service refused ({code}). Try again.") from error
@@ -100,9 +102,13 @@ def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500))
+
+
 def _is_final(error: ClientError) -> bool:
     """Whether a refusal is the service's answer: not that it is busy, nor that a person erred."""
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500))
+    status = _status(error)
     mistaken = _code(error) in _WRONG and _code(error) != "AccessDenied"
     return not mistaken and status not in (408, 429) and (status < 500 or status == 501)
 

@@ -30,7 +30,7 @@ from evidence.errors import (
     UploadGone,
     UploadLeased,
 )
-from evidence.storage.durable import refusal
+from evidence.storage.durable import refusal, write_whole
 from evidence.storage.s3_bucket import Bucket, translated
 from evidence.storage.s3_journal import Journal, Part
 
@@ -42,6 +42,7 @@ SMALLEST_PART = 5 * 1024 * 1024
 _MOST_PARTS = 10_000
 _AT_ONCE = 3  # parts of one writer on their way
 UNNAMED = 8  # parts that may have been sent without standing in the journal
+_NO_ROOM = "The disk under data/tmp is full. Free space there, then send it again."
 
 
 def journal_key(upload_id: UUID) -> str:
@@ -78,6 +79,20 @@ class _Spool:
     size: int = 0
     holds_tail: bool = False
 
+    def put(self, content: bytes | memoryview) -> None:
+        """Raises StorageFull, StorageUnavailable."""
+        try:
+            write_whole(self.file.fileno(), content)
+        except OSError as error:
+            raise _refusal(error) from error
+        self.size += len(content)
+
+
+def _refusal(error: OSError) -> StorageError:
+    """It is not the store that is full."""
+    found = refusal(error)
+    return StorageFull(_NO_ROOM) if isinstance(found, StorageFull) else found
+
 
 class S3Writer:
     """Its calls come from one thread."""
@@ -101,13 +116,19 @@ class S3Writer:
             raise UploadLeased()
         beyond = self._journal.numbers + (UNNAMED if self._journal.open else 0)
         self._number = beyond
-        self._swap(self._journal.but(nonce=os.urandom(8).hex(), open=True, numbers=beyond))
         self._sent: list[tuple[Future[Part], bool]] = []  # not in the journal yet
         self._held: list[_Spool] = []
         self._tails = 0
         self._spool = self._begin_part()
         self._begin_segment()
-        self._load_tail()
+        try:
+            # Before the lease: whoever finds no room here keeps nobody else waiting. The swap fails
+            # where the tail is no longer what was read.
+            self._load_tail()
+            self._swap(self._journal.but(nonce=os.urandom(8).hex(), open=True, numbers=beyond))
+        except BaseException:
+            self._spool.file.close()
+            raise
 
     @property
     def offset(self) -> int:
@@ -122,9 +143,9 @@ class S3Writer:
 
     def _begin_part(self) -> _Spool:
         try:
-            return _Spool(tempfile.TemporaryFile(dir=self._folder))
+            return _Spool(tempfile.TemporaryFile(dir=self._folder, buffering=0))
         except OSError as error:
-            raise refusal(error) from error
+            raise _refusal(error) from error
 
     def _begin_segment(self) -> None:
         self._digest = hashlib.sha256()
@@ -137,8 +158,7 @@ class S3Writer:
         kept = self._bucket.get(self._journal.tail)
         if kept is None or len(kept.content) != self._journal.tail_length:
             raise StorageUnavailable("The storage service has lost the end of this upload.")
-        self._spool.file.write(kept.content)
-        self._spool.size = len(kept.content)
+        self._spool.put(kept.content)
         self._spool.segments = list(self._journal.tail_segments)
         self._spool.holds_tail = True
 
@@ -150,13 +170,9 @@ class S3Writer:
         view = memoryview(chunk)
         while view:
             piece = view[: SEGMENT_BYTES - self._length]
-            try:
-                self._spool.file.write(piece)
-            except OSError as error:
-                raise refusal(error) from error
+            self._spool.put(piece)
             self._digest.update(piece)
             self._length += len(piece)
-            self._spool.size += len(piece)
             view = view[len(piece) :]
             if self._length == SEGMENT_BYTES:
                 self._end_segment()

@@ -10,6 +10,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,9 +26,15 @@ _SETTINGS = {
 
 
 class Cluster:
-    """Made by start(), in a new folder of its own; gone after remove()."""
+    """Made by start(), in a new folder of its own; gone after remove().
 
-    def __init__(self, **settings: str) -> None:
+    `within` is what its programs are begun with, such as a mount namespace, and `data` its folder
+    there.
+    """
+
+    def __init__(
+        self, *, within: Sequence[str] = (), data: Path | None = None, **settings: str
+    ) -> None:
         self.port = free_port()
         self._settings = {**_SETTINGS, **settings, "port": str(self.port)}
         self.folder = Path(tempfile.mkdtemp(prefix="zhenglian-postgresql-"))
@@ -35,6 +42,9 @@ class Cluster:
         self._as = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         if self._as:
             os.chown(self.folder, pwd.getpwnam("postgres").pw_uid, -1)
+        self._within = list(within)
+        self._data = str(data or self.folder / "data")
+        self._made = False
 
     def __enter__(self) -> Self:
         try:
@@ -60,7 +70,7 @@ class Cluster:
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         newest = max(_PROGRAMS.iterdir(), key=lambda folder: float(folder.name))
         subprocess.run(
-            [*self._as, str(newest / "bin" / program), *arguments],
+            [*self._within, *self._as, str(newest / "bin" / program), *arguments],
             check=check,
             cwd="/",
             stdout=subprocess.DEVNULL,
@@ -68,15 +78,18 @@ class Cluster:
 
     def start(self) -> None:
         """Made the first time."""
-        if not (self.folder / "data").exists():
-            made = ("-D", str(self.folder / "data"), "--encoding=UTF8", "--locale=C.UTF-8")
+        if not self._made:
+            made = ("-D", self._data, "--encoding=UTF8", "--locale=C.UTF-8")
             self._run("initdb", *made, "--auth=trust")
+            self._made = True
         options = " ".join(f"-c {name}={value!r}" for name, value in self._settings.items())
-        log, data = str(self.folder / "log"), str(self.folder / "data")
-        self._run("pg_ctl", "start", "-w", "-D", data, "-l", log, "-o", options)
+        log = str(self.folder / "log")
+        self._run("pg_ctl", "start", "-w", "-D", self._data, "-l", log, "-o", options)
 
-    def stop(self, mode: str = "immediate") -> None:
-        self._run("pg_ctl", "stop", "-D", str(self.folder / "data"), "-m", mode, check=False)
+    def stop(self, mode: str = "immediate", *, wait: bool = True) -> None:
+        """Whose disk takes nothing any more cannot be waited for: its file of processes stays."""
+        waiting = "-w" if wait else "-W"
+        self._run("pg_ctl", "stop", waiting, "-D", self._data, "-m", mode, check=False)
 
     def remove(self) -> None:
         self.stop()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,11 +34,16 @@ _ACCESS = {
 
 
 class SeaweedServer:
-    """`weed server -s3` on loopback ports of its own."""
+    """`weed server -s3` on loopback ports of its own.
 
-    def __init__(self) -> None:
+    `within` is what it is begun with, such as a mount namespace, and `data` its folder there.
+    """
+
+    def __init__(self, *, within: Sequence[str] = (), data: Path | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="zhenglian-s3-"))
         self.ports = dict(zip(("s3", "master", "volume", "filer"), _ports(4), strict=True))
+        self._within = list(within)
+        self._data = data or self.folder / "data"
         self._running: subprocess.Popen[bytes] | None = None
 
     @property
@@ -47,9 +53,13 @@ class SeaweedServer:
     def start(self) -> None:
         access = self.folder / "access.json"
         access.write_text(json.dumps(_ACCESS))
-        (self.folder / "data").mkdir(exist_ok=True)
-        command = [str(Path(sys.executable).with_name("weed")), "server", "-ip=127.0.0.1"]
-        command += [f"-dir={self.folder / 'data'}", "-filer", "-s3", f"-s3.config={access}"]
+        if not self._within:
+            self._data.mkdir(exist_ok=True)
+        weed = str(Path(sys.executable).with_name("weed"))
+        # It reads filer.toml in the folder that it is begun in.
+        here = ["env", f"--chdir={self.folder}"]
+        command = [*self._within, *here, weed, "server", "-ip=127.0.0.1"]
+        command += [f"-dir={self._data}", "-filer", "-s3", f"-s3.config={access}"]
         command += [f"-{name}.port={port}" for name, port in self.ports.items()]
         for name, port in self.ports.items():
             command.append(f"-{name}.port.grpc={port + 10_000}")
@@ -60,7 +70,7 @@ class SeaweedServer:
             "-s3.port.lance=0",
         ]
         with (self.folder / "log").open("ab") as log:
-            self._running = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
+            self._running = subprocess.Popen(command, stdout=log, stderr=log)
         self._until_it_takes_bytes()
 
     def _until_it_takes_bytes(self) -> None:

@@ -60,15 +60,15 @@ class Tus:
     def __init__(self, server: LiveServer, token: str | None = "", url: str = "") -> None:
         self.address = urlsplit(url or server.url)
         self.token = server.tokens["station"] if token == "" else token
-        self._tls = server.tls
+        self.tls = server.tls
 
     def connect(self, port: int | None = None) -> http.client.HTTPConnection:
-        if self._tls is not None:
+        if self.tls is not None:
             return http.client.HTTPSConnection(
                 str(self.address.hostname),
                 port or self.address.port,
                 timeout=30,
-                context=self._tls,
+                context=self.tls,
             )
         return http.client.HTTPConnection(
             str(self.address.hostname), port or self.address.port, timeout=30

@@ -36,6 +36,7 @@ class BrokenWay:
         self._place = 0
         self._mood: random.Random | None = None
         self.moody = 0  # requests that met a fault by its mood
+        self.no_room: tuple[int, str] | None = None
         self._guard = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._http.daemon_threads = True
@@ -63,6 +64,15 @@ class BrokenWay:
             yield
         finally:
             self._mood = None
+
+    @contextmanager
+    def full(self, status: int, code: str) -> Iterator[None]:
+        """Inside the block whatever writes is refused so, as by a service that has no room."""
+        self.no_room = status, code
+        try:
+            yield
+        finally:
+            self.no_room = None
 
     def met(self) -> Fault | None:
         with self._guard:
@@ -104,6 +114,9 @@ class _Handler(BaseHTTPRequestHandler):
         if len(body) < length:
             self._break_off()
             return
+        if way.no_room and self.command in ("PUT", "POST"):
+            self._refuse(*way.no_room)
+            return
         fault = way.met()
         if fault is Fault.REFUSED:
             self._refuse()
@@ -142,11 +155,13 @@ class _Handler(BaseHTTPRequestHandler):
             answer = connection.getresponse()
             return answer, answer.read()
 
-    def _refuse(self) -> None:
+    def _refuse(self, status: int = 500, code: str = "") -> None:
         self.close_connection = True
-        self.send_response(500)
-        self.send_header("Content-Length", "0")
+        body = f"<Error><Code>{code}</Code></Error>".encode() if code else b""
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     def _break_off(self) -> None:
         self.close_connection = True

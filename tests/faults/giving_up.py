@@ -58,6 +58,8 @@ def given_up(tus: Tus, told: Told, *, stays: bool) -> GivenUp:
     )
     lines = [f"PATCH {told.where} HTTP/1.1", "Host: x", *(f"{k}: {v}" for k, v in headers.items())]
     connection = socket.create_connection((tus.address.hostname, tus.address.port), 30)
+    if tus.tls is not None:
+        connection = tus.tls.wrap_socket(connection, server_hostname=tus.address.hostname)
     try:
         connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + rest[: len(rest) // 2])
     except OSError:

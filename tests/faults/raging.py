@@ -1,15 +1,14 @@
 """What a storm does: kills, cuts of the network, a store out of its mind, a clock set back.
 
-Every kind comes once before any comes again. One thing goes wrong at a time, but for the clock,
+One thing goes wrong at a time, but for the clock,
 which stays behind while others do.
 """
 
 from __future__ import annotations
 
 import random
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -42,6 +41,14 @@ class Around:
     broken: Mapping[str, BrokenWay] = field(default_factory=dict)
 
 
+def dealt(chance: random.Random, kinds: Sequence[str], rounds: int) -> Iterator[str]:
+    """So many kinds, by chance; 0 is each once. Each comes once before any comes again."""
+    for place in range(rounds or len(kinds)):
+        if place % len(kinds) == 0:
+            deck = chance.sample(kinds, len(kinds))
+        yield deck.pop()
+
+
 class Rage:
     """One storm's faults, by `storm.chance`."""
 
@@ -70,13 +77,10 @@ class Rage:
         """
         rounds = rounds or len(self._kinds)
         long_cuts = self._long_cuts(rounds)
-        deck: list[str] = []
-        for number in range(rounds):
+        for number, kind in enumerate(dealt(self._chance, list(self._kinds), rounds)):
             time.sleep(self._chance.uniform(0.1, 0.7))
             if number in long_cuts:
                 self._cut_for_minutes(long_cuts[number], min(_LONGEST_CUT_SECONDS, 2 * rounds))
-            deck = deck or self._chance.sample(list(self._kinds), len(self._kinds))
-            kind = deck.pop()
             self._kinds[kind]()
             self._storm.done[kind] += 1
             self._storm.done["worker began in vain"] += self._server.start_what_has_ended()
@@ -133,11 +137,3 @@ class Rage:
                 time.sleep(self._chance.uniform(1, 3))
 
         return misbehave
-
-
-def storm_over(storm: Storm, people: list[threading.Thread]) -> None:
-    """Let everybody bring to its end what they have in hand."""
-    storm.over.set()
-    for person in people:
-        person.join(400)
-    storm.wrong += [f"{person.name} has not ended" for person in people if person.is_alive()]

@@ -42,6 +42,15 @@ def settle(storm: Storm, seconds: float = 240) -> None:
         time.sleep(0.2)
 
 
+def reckon(storm: Storm, contents: Sequence[bytes]) -> None:
+    """Print the counts, and hold that nothing was lost and the log is whole."""
+    found = losses(storm, contents)
+    counts = {**dict(sorted(storm.done.items())), "losses": len(found)}
+    print(json.dumps(counts, ensure_ascii=False))
+    assert found == []
+    assert audited(storm.server) == ""
+
+
 def losses(storm: Storm, contents: Sequence[bytes]) -> list[str]:
     """What is not as it was told: of the uploads, and of `contents` that came by the dock."""
     found = list(storm.wrong)

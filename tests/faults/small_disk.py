@@ -1,90 +1,35 @@
-"""A real disk of a few hundred MiB that a test may fill, empty, and have read-only.
-
-It is a tmpfs in a mount namespace of its own, so that no privilege is needed where the system
-lets people have a user namespace, and nothing is left mounted however the run ends. Whoever
-stands outside reaches it below /proc; SQLite, which follows that link by itself, has to be run
-within (`entering`).
-"""
+"""Real disks for tests: a small one to be filled, emptied and had read-only, and one that fails."""
 
 from __future__ import annotations
 
-import errno
 import os
 import subprocess
+import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
 
 import pytest
 
 from evidence.storage.filesystem import MARGIN_BYTES
+from tests.faults.mounting import CannotMount, Mounted, no_disk
 
 MIB = 1024 * 1024
 _FILES = 3000
-# Until the pipe to it is closed, be it by the death of the run.
-_HOLDING = ("sh", "-c", 'mount -t tmpfs -o "$1" tmpfs "$2" && echo mounted && exec cat', "sh")
 
 
-class CannotMount(Exception):
-    """The system lets this account mount nothing; the message is what it said."""
-
-
-class SmallDisk:
-    """`room` bytes for use beside the margin that every store leaves free."""
+class SmallDisk(Mounted):
+    """A tmpfs with `room` bytes for use beside the margin that every store leaves free."""
 
     def __init__(self, mounted_at: Path, room: int) -> None:
-        mounted_at.mkdir()
-        self.inside = mounted_at  # its path for whoever has entered
-        self._user = [] if os.geteuid() == 0 else ["--user"]
-        options = f"size={MARGIN_BYTES + room},nr_inodes={_FILES},mode=0700"
-        mapped = ["--map-root-user"] if self._user else []
-        self._holder = subprocess.Popen(
-            ["unshare", "--mount", *self._user, *mapped, *_HOLDING, options, str(mounted_at)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self._holder.stdout is not None
-        if self._holder.stdout.readline() != "mounted\n":
-            raise CannotMount(self._holder.communicate()[1].strip())
-
-    @property
-    def path(self) -> Path:
-        """Its path from outside."""
-        return Path(f"/proc/{self._holder.pid}/root{self.inside}")
-
-    @property
-    def entering(self) -> list[str]:
-        """What a command begins with that is to run where the disk is mounted."""
-        user = [*self._user, "--preserve-credentials"] if self._user else []
-        here = f"--chdir={Path.cwd()}"
-        return ["nsenter", f"--target={self._holder.pid}", "--mount", *user, "env", here]
+        options = f"size={MARGIN_BYTES + room},nr_inodes={_FILES},mode=0755"
+        super().__init__(mounted_at, "-t", "tmpfs", "-o", options, "tmpfs")
 
     @contextmanager
-    def full(self, *, names: bool = True) -> Iterator[None]:
-        """Inside the block there is no room for a byte, nor with `names` for another name."""
-        ballast = self.path / "ballast"
-        ballast.mkdir()
-        try:
-            with (ballast / "bytes").open("wb") as file, _until_it_is_full():
-                step = MIB
-                while step:
-                    try:
-                        os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), step)
-                    except OSError as error:
-                        if error.errno != errno.ENOSPC:
-                            raise
-                        step = step // 16 // 4096 * 4096
-            with _until_it_is_full():
-                for number in range(_FILES if names else 0):
-                    (ballast / str(number)).symlink_to("nothing")
+    def full(self, *, names: bool | int = True) -> Iterator[None]:
+        with super().full(names=_FILES if names else 0):
             yield
-        finally:
-            for file in ballast.iterdir():
-                file.unlink()
-            ballast.rmdir()
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
@@ -96,31 +41,65 @@ class SmallDisk:
             self._remount("rw")
 
     def _remount(self, how: str) -> None:
-        command = [*self.entering, "mount", "-o", f"remount,{how}", "tmpfs", str(self.inside)]
-        subprocess.run(command, check=True)
+        self.run("mount", "-o", f"remount,{how}", "tmpfs", str(self.inside))
 
     def drafts(self) -> list[Path]:
         """What was begun under a hidden name and is still there."""
         return [path for path in self.path.rglob(".*") if path.is_file()]
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._holder.communicate()
+class FailingDisk(Mounted):
+    """An ext4 that can fail under open files, as one does whose hardware no longer answers."""
 
+    def __init__(self, mounted_at: Path, size: int) -> None:
+        if os.geteuid() != 0:
+            raise CannotMount("only root may mount a file as a disk")
+        self._image = mounted_at.with_suffix(".ext4")
+        # Sparse, and so it stays when it is filled.
+        with self._image.open("wb") as file:
+            file.truncate(size)
+        subprocess.run(["mkfs.ext4", "-q", str(self._image)], check=True)
+        super().__init__(mounted_at, "-o", "loop", str(self._image))
 
-@contextmanager
-def _until_it_is_full() -> Iterator[None]:
-    with suppress(OSError):
-        yield
+    def fail(self) -> None:
+        """From now on nothing is written any more: it is read-only."""
+        self.run("mount", "-o", "remount,abort", str(self.inside))
+
+    def mend(self) -> None:
+        """Mounted anew, with what had reached it, once those who have files of it open are gone."""
+        until = time.monotonic() + 20
+        unmount = [*self.entering, "umount", "--quiet", str(self.inside)]
+        while subprocess.run(unmount, check=False, capture_output=True).returncode:
+            assert time.monotonic() < until, "somebody has a file open"
+            time.sleep(0.1)
+        self.run("mount", "-o", "loop", str(self._image), str(self.inside))
+        # It was taken away just before, and that had not reached the disk.
+        self._unload()
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+def place_for_all() -> Iterator[Path]:
+    """A folder that other accounts can reach too, as pytest's own are not."""
+    with tempfile.TemporaryDirectory(prefix="zhenglian-disk-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def small_disk(place_for_all: Path) -> Iterator[SmallDisk]:
     try:
-        disk = SmallDisk(tmp_path / "disk", 80 * MIB)
-    except CannotMount as error:
-        pytest.skip(f"no disk can be mounted here, not even in a namespace of its own: {error}")
+        disk = SmallDisk(place_for_all / "small", 80 * MIB)
+    except CannotMount as refused:
+        no_disk(refused)
+    with disk:
+        yield disk
+
+
+@pytest.fixture
+def failing_disk(place_for_all: Path) -> Iterator[FailingDisk]:
+    try:
+        disk = FailingDisk(place_for_all / "failing", 2 * MARGIN_BYTES)
+    except CannotMount as refused:
+        no_disk(refused)
     with disk:
         yield disk

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,10 @@ from tests.faults.giving_up import GivenUp, given_up
 from tests.faults.told import Told
 from tests.live import ROOT, LiveServer
 
-_TRY_AGAIN = {409, 423, 500, 502, 503}
+# A bare 500 is none of them: whatever fails, whoever asks is told what to do.
+_TRY_AGAIN = frozenset({409, 423, 502, 503, 504})
+# Also where a disk is full, for as long as it is.
+OR_ONCE_THERE_IS_ROOM = _TRY_AGAIN | {507}
 _LARGEST = 10 * 1024 * 1024
 # Longer than any cut of the network, and than what TCP waits after one before it tries again.
 _PATIENCE_SECONDS = 300
@@ -38,12 +41,17 @@ class Storm:
 
     server: LiveServer
     url: str
-    chance: random.Random
+    seed: int
     told: list[Told] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    try_again: Set[int] = _TRY_AGAIN
     given_up: list[GivenUp] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+        self.done["seed"] = self.seed
 
     def upload_without_pause(self, seed: int) -> None:
         """Bring recordings in until the storm is over; the last one is brought to its end."""
@@ -127,7 +135,7 @@ class Storm:
         until = time.monotonic() + seconds
         while True:
             answer = self.attempt(ask)
-            if answer is not None and answer.status not in _TRY_AGAIN:
+            if answer is not None and answer.status not in self.try_again:
                 return answer
             if answer is not None:
                 self.done[f"answered {answer.status}"] += 1
@@ -138,7 +146,12 @@ class Storm:
         """scripts/dock on a card, killed at random, until the storm is over; then once whole."""
         command = self._dock(card, state)
         while not self.over.is_set():
-            dock = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            dock = subprocess.Popen(
+                command,
+                env=self.server.environ,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
             time.sleep(self.chance.uniform(0.5, 3))
             if dock.poll() is None:
                 dock.kill()
@@ -150,7 +163,11 @@ class Storm:
         until = time.monotonic() + 120
         while True:
             done = subprocess.run(
-                self._dock(card, state), capture_output=True, text=True, check=False
+                self._dock(card, state),
+                env=self.server.environ,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             if done.returncode == 0:
                 return

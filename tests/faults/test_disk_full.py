@@ -5,8 +5,6 @@ Once there is room again everything goes on by itself: no process is restarted.
 
 from __future__ import annotations
 
-import random
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,80 +12,17 @@ from pathlib import Path
 import pytest
 
 from evidence.storage.filesystem import STEP_BYTES
-from tests.api.tus import UPLOADS, Answer, Tus, metadata
+from tests.api.tus import UPLOADS
 from tests.bureau import Bureau
-from tests.contracts.stores import sha256
-from tests.faults.reckoning import audited, losses, settle
-from tests.faults.small_disk import MIB, SmallDisk, small_disk
-from tests.faults.storm import Storm
+from tests.faults.people import People
+from tests.faults.server_within import ServerWithin
+from tests.faults.small_disk import MIB, SmallDisk, place_for_all, small_disk
 from tests.faults.test_kill import until
-from tests.faults.told import Told
 from tests.live import LiveServer
 
-__all__ = ["small_disk"]
+__all__ = ["place_for_all", "small_disk"]
 
 _RECORDS_A_PAGE = 4096 // 64
-
-
-class People:
-    """Recordings that were begun, and what each of those who brought them was told."""
-
-    def __init__(self, server: LiveServer) -> None:
-        self.server, self.tus = server, Tus(server)
-        self.storm = Storm(server, server.url, random.Random(20230915))
-
-    def begin(self, size: int, brought: int = 0, *, deferred: bool = False) -> Told:
-        """A recording of `size` bytes, of which so many have come; its length said later."""
-        told = Told(self.storm.chance.getrandbits(64), size)
-        told.sha256 = sha256(told.content())
-        claims: dict[str, str | None] = {
-            "Upload-Metadata": metadata(filename="a.mp4", sha256=told.sha256)
-        }
-        told.where = self.tus.create(None if deferred else size, claims)
-        self.storm.told.append(told)
-        if brought:
-            assert self.send(told, brought).status == 204
-        return told
-
-    def send(self, told: Told, size: int) -> Answer:
-        """The next `size` bytes; what is acknowledged is noted."""
-        at = told.acknowledged
-        sent = self.tus.send(told.where, at, told.content()[at : at + size])
-        if sent.status == 204:
-            told.acknowledged = sent.offset
-        return sent
-
-    def finish_all(self) -> None:
-        """Each from where it stands, as tus tells a client to; then all of it is so."""
-        for told in self.storm.told:
-            asked = self.tus.ask("HEAD", told.where)
-            assert asked.status == 200
-            assert asked.offset >= told.acknowledged, "an acknowledged byte is gone"
-            told.acknowledged = asked.offset
-            if "Upload-Defer-Length" in asked.headers:
-                length: dict[str, str | None] = {"Upload-Length": str(told.size)}
-                sent = self.tus.send(
-                    told.where, asked.offset, told.content()[asked.offset :], length
-                )
-            elif told.acknowledged < told.size:
-                sent = self.send(told, told.size)
-            else:
-                continue
-            assert sent.status == 204, sent.body
-            told.acknowledged = told.size
-        settle(self.storm, 30)
-        assert not self.storm.done["worker began in vain"], "the worker ended by itself"
-
-    def assert_refused_for_lack_of_room(self, answer: Answer) -> None:
-        """507, with words that tell a person what to do."""
-        assert (answer.status, answer.code) == (507, "storage_full")
-        assert "Free space" in answer.json["title"]
-
-    def unready(self) -> dict[str, str]:
-        """What is not ready; the process lives all the same."""
-        assert self.tus.ask("GET", "/healthz").status == 200
-        items = self.tus.ask("GET", "/readyz").json["items"]
-        return {name: words for name, words in items.items() if words != "ready"}
 
 
 @pytest.mark.one_box("on S3 the disk is the service's")
@@ -118,8 +53,7 @@ def test_a_store_whose_disk_is_full_or_read_only_goes_on_once_it_is_not(
     assert people.unready() == {}
     _meanwhile_read_only(people, small_disk)
     people.finish_all()
-    assert losses(people.storm, []) == []
-    assert audited(own_server) == ""
+    people.assert_nothing_is_lost()
     assert small_disk.drafts() == []
 
 
@@ -134,31 +68,6 @@ def _meanwhile_read_only(people: People, disk: SmallDisk) -> None:
             assert answer.headers["Retry-After"]
             assert "Read-only" in answer.json["title"]
         assert "Read-only" in people.unready()["storage"]
-
-
-class ServerWithin(LiveServer):
-    """With all of its data on the disk, and run where that is mounted."""
-
-    def __init__(self, bureau: Bureau, disk: SmallDisk) -> None:
-        shutil.copytree(bureau.data, disk.path / "data")
-        super().__init__(bureau, _environ(bureau, disk.inside / "data"))
-        self._disk = disk
-
-    def _start_program(self, name: str, *command: str) -> None:
-        super()._start_program(name, *self._disk.entering, *command)
-
-    def take_out(self, data: Path) -> None:
-        """Copy what is on the disk, to be looked at from outside."""
-        shutil.copytree(self._disk.path / "data", data)
-        self.bureau.data = data
-        self.environ |= _environ(self.bureau, data)
-
-
-def _environ(bureau: Bureau, data: Path) -> dict[str, str]:
-    return {
-        "ZHENGLIAN_DATA": str(data),
-        "ZHENGLIAN_DATABASE_URL": f"sqlite:///{data / bureau.database.name}",
-    }
 
 
 @pytest.fixture
@@ -193,5 +102,4 @@ def test_a_box_whose_one_disk_is_full_goes_on_once_it_is_not(
     assert small_disk.drafts() == []
     server_within.stop()
     server_within.take_out(tmp_path / "afterwards")
-    assert losses(people.storm, []) == []
-    assert audited(server_within) == ""
+    people.assert_nothing_is_lost()

@@ -49,8 +49,9 @@ def rows(server: LiveServer, query: str, *values: object) -> list[Any]:
 
 
 def state_of(server: LiveServer, where: str) -> str:
-    upload_id = where.rsplit("/", 1)[1].replace("-", "")
-    return str(rows(server, "SELECT state FROM uploads WHERE id = ?", upload_id)[0][0]).lower()
+    upload_id = where.rpartition("/")[2].replace("-", "")
+    found = rows(server, "SELECT state FROM uploads WHERE id = ?", upload_id)
+    return str(found[0][0]).lower() if found else "no row"
 
 
 def until_it_is(server: LiveServer, where: str, *states: str) -> None:
