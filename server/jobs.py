@@ -32,12 +32,14 @@ from evidence.uploads.models import Upload, UploadState
 from server import clearing, rereading, troubles
 from server.extensions import db, store
 from server.in_hand import InHand
+from server.troubles import JobTrouble
 from server.unit_of_work import unit_of_work
 
 log = logging.getLogger(__name__)
 
 # What has waited so long has lost its job.
 LOST_AFTER = dt.timedelta(seconds=20)
+_READING_LASTS = 30  # times that
 _SWEPT_AT_ONCE = 200
 # Retries of each task, and its priority: what is not sealed yet goes before any picture.
 _TASKS = {"seal": (5, 10), "make_dossier": (5, 5), "read_media": (2, 0), "read_again": (0, -10)}
@@ -223,9 +225,16 @@ def sweep(lost_after: dt.timedelta = LOST_AFTER) -> int:
         .where(Dossier.state == DossierState.PREPARING, _lost(Dossier.requested_at, lost_after))
         .limit(_SWEPT_AT_ONCE)
     ).all()
+    # A reading may take long, and every worker sweeps: all of them would begin it.
+    failed = select(JobTrouble.subject_id).where(JobTrouble.job == "read_again")
     unheard = session.scalars(
         select(ReadingAsked.exhibit_id)
-        .where(_lost(ReadingAsked.asked_at, lost_after))
+        .where(
+            or_(
+                _lost(ReadingAsked.asked_at, _READING_LASTS * lost_after),
+                ReadingAsked.exhibit_id.in_(failed),
+            )
+        )
         .limit(_SWEPT_AT_ONCE)
     ).all()
     unsealed = troubles.due(session, "seal", unsealed)
@@ -245,11 +254,12 @@ def sweep(lost_after: dt.timedelta = LOST_AFTER) -> int:
             make_dossier(dossier_id)
         for exhibit_id in unheard:
             _enqueue("read_again", exhibit_id)
-    whole = receiving.interrupted(db.session(), store())
-    db.session.rollback()
+    interrupted, overdue = receiving.interrupted(session), receiving.overdue(session)
+    session.rollback()
+    offsets = receiving.offsets(store(), (*interrupted, *overdue))
     with unit_of_work() as session:
-        receiving.complete_interrupted(session, whole)
-        receiving.expire(session, store())
+        receiving.complete_interrupted(session, interrupted, offsets)
+        receiving.expire(session, overdue, offsets)
     clearing.clear(3 * lost_after)
     return len(unsealed) + len(unread) + len(unmade) + len(unheard)
 

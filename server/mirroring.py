@@ -63,12 +63,14 @@ def mirror(source: Store, target: Store, told: Callable[[str], None] = lambda _:
 
 def pending(source: Store, target: Store) -> Mapping[str, int]:
     """How much of each kind `target` lacks, by its names; and uploads under way in `source`."""
+    # First: one that is sealed meanwhile is then among the originals, or counted here.
+    under_way = sum(not names.is_mirroring(one) for one in source.staged())
     return {
         "originals": _lacking(source.originals(), target.originals()),
         "quarantined": _lacking(source.quarantined(), target.quarantined()),
         "derivatives": _lacking(source.derivatives(), target.derivatives()),
         "tiles": _lacking(source.tiles(), target.tiles()),
-        "uploads under way": sum(not names.is_mirroring(one) for one in source.staged()),
+        "uploads under way": under_way,
     }
 
 

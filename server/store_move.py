@@ -24,11 +24,11 @@ import fcntl
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from evidence.errors import EvidenceError
+from evidence.errors import EvidenceError, StorageError
 from evidence.storage.port import Store
 from server import config, moving
 from server.config import ConfigurationError, Settings
@@ -100,6 +100,14 @@ def _copy(settings: Settings, source: Store, target: Store) -> bool:
     return not done.problems
 
 
+def _note(settings: Settings, left: Mapping[str, int]) -> None:
+    """For the page and /metrics; that there is no room for it keeps nothing from being copied."""
+    try:
+        moving.note(settings, left)
+    except StorageError as error:
+        print(f"What is pending cannot be shown on the page: {error}", file=sys.stderr)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="move-store", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -114,11 +122,11 @@ def main() -> int:
         settings, source, target = stores(environ, chosen.to)
         if not chosen.to:
             # A run of days is seen to be one; and if it is killed, there was no less than this.
-            moving.note(settings, pending(source, target))
+            _note(settings, pending(source, target))
         matched = chosen.check or _copy(settings, source, target)
         left = pending(source, target)
         if not chosen.to:
-            moving.note(settings, left)
+            _note(settings, left)
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 2

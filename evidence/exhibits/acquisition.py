@@ -61,16 +61,22 @@ def seal(
     # lost it, these bytes are the last, and the receipt would clear them from the card.
     store.file(upload.id, read_back)
     known = _sealed_before(session, read_back)
-    if known is not None:
-        return _receive_again(session, store, signer, upload, known)
-    try:
-        with session.begin_nested():
-            return _seal_new(session, signer, upload, read_back)
-    except IntegrityError:
-        # Another transaction sealed the same bytes since we looked.
-        known = _sealed_before(session, read_back)
-        if known is None:
-            raise
+    if known is None:
+        try:
+            with session.begin_nested():
+                return _seal_new(session, signer, upload, read_back)
+        except IntegrityError:
+            # Another transaction sealed the same bytes since we looked.
+            known = _sealed_before(session, read_back)
+            if known is None:
+                raise
+    take_turn(session, known.id)
+    session.refresh(known, ["state", "flags"])
+    if known.state is not ExhibitState.SEALED:
+        # Found altered since we looked, and its bytes set aside: these are an original again, and
+        # may have been left out for those.
+        store.file(upload.id, read_back)
+        return _seal_new(session, signer, upload, read_back)
     return _receive_again(session, store, signer, upload, known)
 
 
@@ -264,8 +270,6 @@ def _quarantine(
 def _receive_again(
     session: Session, store: OriginalStore, signer: Signer, upload: Upload, known: Exhibit
 ) -> Exhibit:
-    take_turn(session, known.id)
-    session.refresh(known, ["flags"])
     if store.size(known.sha256) != known.size:
         raise FixityMismatch(f"The original of {known.label} has not the length it was sealed at.")
     append(

@@ -38,13 +38,14 @@ Pace = Callable[[int], None]  # told how many bytes were read; waits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """What an original was when it was sealed."""
+    """What an original was when it was sealed, as it was known `at`, before it is read again."""
 
     exhibit_id: UUID
     sha256: str
     sm3: str | None
     size: int
     segments: Sequence[Segment]
+    at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +74,7 @@ def oldest(session: Session) -> Sealed | None:
 def ask(session: Session, exhibit_id: UUID) -> None:
     """Keep that an original is to be read again before its turn, until it was."""
     take_turn(session, exhibit_id)
-    if session.get(ReadingAsked, exhibit_id) is None:
-        session.add(ReadingAsked(exhibit_id=exhibit_id, asked_at=clock.now()))
+    session.merge(ReadingAsked(exhibit_id=exhibit_id, asked_at=clock.now()))
 
 
 def sealed(session: Session, exhibit: Exhibit) -> Sealed:
@@ -85,6 +85,7 @@ def sealed(session: Session, exhibit: Exhibit) -> Sealed:
         sm3=exhibit.sm3,
         size=exhibit.size,
         segments=unpack_segments(kept.packed) if kept else (),
+        at=clock.now(),
     )
 
 
@@ -196,7 +197,9 @@ def record(
 ) -> None:
     """Write down what a check found; changes nothing of an exhibit that is in quarantine."""
     take_turn(session, original.exhibit_id)
-    session.execute(delete(ReadingAsked).where(ReadingAsked.exhibit_id == original.exhibit_id))
+    # Whoever asked while the bytes were being read already has not been answered.
+    asked = ReadingAsked.exhibit_id == original.exhibit_id
+    session.execute(delete(ReadingAsked).where(asked, ReadingAsked.asked_at <= original.at))
     exhibit = session.get_one(Exhibit, original.exhibit_id, populate_existing=True)
     if exhibit.state is not ExhibitState.SEALED:
         return

@@ -96,8 +96,8 @@ class FallingThrough:
         self._first(lambda store: store.lock_again(sha256))
 
     def set_aside(self, sha256: str, exhibit_id: UUID) -> None:
-        # From both: the older one's would be found under that name again.
-        for store in (self._new, self._old):
+        # From both: the older one's would be found under that name again; so from that one first.
+        for store in (self._old, self._new):
             store.set_aside(sha256, exhibit_id)
 
     @property

@@ -28,6 +28,7 @@ from evidence.errors import (
     FixityMismatch,
     LogForked,
     OriginalMissing,
+    StorageUnavailable,
 )
 from evidence.sm3 import SM3
 from evidence.storage import names
@@ -36,6 +37,8 @@ from evidence.storage.durable import write_whole
 from evidence.storage.port import ReadBack
 from evidence.storage.s3_staging import Pointer, S3Staging
 from evidence.storage.s3_writer import SILENT_SECONDS, checksum, data_key
+
+_ATTEMPTS = 5  # to find out what stands under a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +88,12 @@ class S3Store(S3Staging):
             raise FixityMismatch("The staged bytes end before their journal does.")
         pointer = Pointer(data_key(upload_id), journal.version, journal.offset)
         # In the journal first: what may have a name is never removed.
-        self.note(upload_id, filed=name)
+        self.note(upload_id, filed=name, surplus=False)
         self._put_pointer(name, pointer)
         if self.pointer(name) == pointer:
             self._lock_data(pointer)
+        else:
+            self.note(upload_id, surplus=True)
 
     def _until(self) -> dt.datetime:
         return clock.now() + dt.timedelta(days=self._lock.days if self._lock else 0)
@@ -106,7 +111,9 @@ class S3Store(S3Staging):
                 "ObjectLockRetainUntilDate": self._until(),
                 "ChecksumSHA256": checksum(hashlib.sha256(content).digest()),
             }
-        while not self.bucket.put_new(name, content, **locked):
+        for _ in range(_ATTEMPTS):
+            if self.bucket.put_new(name, content, **locked):
+                return
             kept = self.bucket.get(name)
             if kept is None:
                 continue  # it was set aside between the two
@@ -116,6 +123,7 @@ class S3Store(S3Staging):
                 name, content, kept.etag, **locked
             ):
                 return
+        raise StorageUnavailable("The storage service contradicts itself. Try again.")
 
     def _found(self, name: str) -> Pointer:
         pointer = self.pointer(name)
@@ -130,11 +138,9 @@ class S3Store(S3Staging):
 
     def lock_again(self, sha256: str) -> None:
         name = self._original(sha256)
-        pointer = self.pointer(name)
-        if pointer is None:
-            raise OriginalMissing()
+        found = self._found(name)
         if self._lock and self.bucket.locks:
-            self._lock_data(pointer)
+            self._lock_data(found)
             self.bucket.retain(name, "", self._lock.mode, self._until())
 
     def set_aside(self, sha256: str, exhibit_id: UUID) -> None:

@@ -8,7 +8,7 @@ refused. So the journal is lease and fence in one, for all processes on all mach
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 from evidence.digests import Segment
@@ -39,6 +39,7 @@ class Journal:
     version: str = ""  # of the completed data, where the bucket keeps versions
     filed: str = ""  # the name under which the data was filed
     numbers: int = field(default=0)  # part numbers up to this may have been used
+    surplus: bool = False  # other data had that name already
     removed: bool = False  # what was given up is filed no more
 
     @property
@@ -72,8 +73,8 @@ class Journal:
             "version": self.version,
             "filed": self.filed,
             "numbers": self.numbers,
-            # Only where it is so: a process of the version before this knows no such word.
-            **({"removed": True} if self.removed else {}),
+            # Only where it is so: a process of an older version knows no such word.
+            **{name: True for name in ("surplus", "removed") if getattr(self, name)},
         }
         return json.dumps(said, separators=(",", ":")).encode()
 
@@ -84,7 +85,10 @@ class Journal:
             Part(number, etag, sha256, _segments(told))
             for number, etag, sha256, told in said.pop("parts")
         )
-        return cls(parts=parts, tail_segments=_segments(said.pop("tail_segments")), **said)
+        tail_segments = _segments(said.pop("tail_segments"))
+        # What a newer version has to say besides is for its own processes.
+        known = {one.name: said[one.name] for one in fields(cls) if one.name in said}
+        return cls(parts=parts, tail_segments=tail_segments, **known)
 
 
 def _told(segments: tuple[Segment, ...]) -> list[list[Any]]:

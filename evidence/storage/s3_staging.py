@@ -30,6 +30,7 @@ from evidence.storage.s3_writer import (
     S3Writer,
     data_key,
     journal_key,
+    read_any_journal,
     read_journal,
     send_part,
 )
@@ -71,8 +72,10 @@ class S3Staging:
             make_folder(folder)
 
     def create(self, upload_id: UUID, length: int | None) -> None:
-        if self.bucket.get(journal_key(upload_id)) is not None:
-            return
+        if kept := self.bucket.get(journal_key(upload_id)):
+            if not Journal.read(kept.content).removed:
+                return
+            self.remove(upload_id)  # a removal was cut off before its end
         where = self.bucket.at(data_key(upload_id))
         with translated():
             made = self.bucket.client.create_multipart_upload(**where, ChecksumAlgorithm="SHA256")
@@ -95,9 +98,8 @@ class S3Staging:
         Raises UploadGone, also where somebody is removing it.
         """
         while True:
-            journal, etag, _ = read_journal(self.bucket, upload_id)
-            if journal.removed and "removed" not in changes:
-                raise UploadGone()
+            read = read_any_journal if "removed" in changes else read_journal
+            journal, etag, _ = read(self.bucket, upload_id)
             wanted = journal.but(**changes)
             if wanted == journal or self.bucket.swap(
                 journal_key(upload_id), wanted.written(), etag
@@ -230,15 +232,14 @@ class S3Staging:
     def remove(self, upload_id: UUID) -> None:
         """The data goes too, unless it was filed; where that is in doubt, it stays."""
         with suppress(UploadGone):
-            journal, _, _ = read_journal(self.bucket, upload_id)
+            journal, _, _ = read_any_journal(self.bucket, upload_id)
             if not journal.completed:
                 self._abort(upload_id, journal)
             elif not journal.filed:
                 # Whoever files it on another machine just now is too late, or is seen here.
                 journal = self.note(upload_id, removed=True)
-            pointer = self.pointer(journal.filed) if journal.filed else None
-            surplus = pointer is not None and pointer.key != data_key(upload_id)
-            if journal.completed and (not journal.filed or surplus):
+            # Not by what stands under its name now: these bytes may be in quarantine since.
+            if journal.completed and (not journal.filed or journal.surplus):
                 self.bucket.delete_all(data_key(upload_id))
         # The journal goes last: until then, the area is there and can be removed again.
         self.bucket.delete_all(f"staging/{upload_id}/tail-")

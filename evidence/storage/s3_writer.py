@@ -59,7 +59,18 @@ def part_size(number: int) -> int:
 
 
 def read_journal(bucket: Bucket, upload_id: UUID) -> tuple[Journal, str, float]:
-    """The journal, its ETag, and its age in seconds. Raises UploadGone."""
+    """The journal, its ETag, and its age in seconds. Raises UploadGone.
+
+    What somebody has begun to remove is gone: its bytes may be.
+    """
+    journal, etag, age = read_any_journal(bucket, upload_id)
+    if journal.removed:
+        raise UploadGone()
+    return journal, etag, age
+
+
+def read_any_journal(bucket: Bucket, upload_id: UUID) -> tuple[Journal, str, float]:
+    """The same, also of what is being removed."""
     kept = bucket.get(journal_key(upload_id))
     if kept is None:
         raise UploadGone()

@@ -8,7 +8,8 @@ without a row, which a sweep removes.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID, uuid4, uuid5
 
 from sqlalchemy import or_, select
@@ -41,6 +42,15 @@ PART_LIFETIME = dt.timedelta(hours=1)
 # A writer between its last byte and its row is done within this.
 INTERRUPTED_AFTER = dt.timedelta(minutes=2)
 _UPLOADS = UUID("6a1b8a52-6c0f-4a53-9d0e-0d7f5a1f6f3e")
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """An upload, its length, and until when it was to be received when this was looked for."""
+
+    id: UUID
+    length: int | None
+    until: dt.datetime
 
 
 def identifier(by: Actor, event_id: UUID | None) -> UUID:
@@ -207,50 +217,23 @@ def terminate(session: Session, upload: Upload, by: Actor, offset: int) -> None:
     append(session, Kind.UPLOAD_TERMINATED, upload.id, by, filename=upload.filename, offset=offset)
 
 
-def expire(session: Session, staging: StagingArea, limit: int = 100) -> list[UUID]:
-    """End the uploads whose time is over; whose staging areas may be removed after the commit.
-
-    One whose last byte is there is never ended, but completed, for sealing.
-    """
-    is_over = (Upload.state == UploadState.RECEIVING, Upload.expires_at <= clock.now())
-    found = select(Upload.id).where(*is_over).order_by(Upload.expires_at).limit(limit)
-    ids = session.scalars(found).all()
-    take_turn(session, *ids)
-    over = session.scalars(
-        select(Upload)
-        .where(Upload.id.in_(ids), *is_over)
+def overdue(session: Session, limit: int = 100) -> list[Quiet]:
+    """The uploads whose time is over, the longest first."""
+    rows = session.execute(
+        select(Upload.id, Upload.length, Upload.expires_at)
+        .where(Upload.state == UploadState.RECEIVING, Upload.expires_at <= clock.now())
         .order_by(Upload.expires_at)
-        .with_for_update(skip_locked=True)
-        .execution_options(populate_existing=True)
-    ).all()
-    ended = []
-    for upload in over:
-        offset = _offset(staging, upload.id)
-        if offset == upload.length and complete(upload):
-            continue
-        ended.append(upload.id)
-        upload.state = UploadState.EXPIRED
-        append(
-            session,
-            Kind.UPLOAD_EXPIRED,
-            upload.id,
-            SYSTEM,
-            filename=upload.filename,
-            offset=offset,
-        )
-    return ended
+        .limit(limit)
+    )
+    return [Quiet(*row) for row in rows]
 
 
-def interrupted(
-    session: Session, staging: StagingArea, limit: int = 1000
-) -> dict[UUID, dt.datetime]:
-    """The uploads whose last byte came just before a crash, and whose row never knew; and until
-    when each was to be received. Where the clock was set back since, that was at a time to come.
-
-    The store is asked for up to `limit` offsets: in a transaction that writes, all would wait.
+def interrupted(session: Session, limit: int = 1000) -> list[Quiet]:
+    """The uploads of which nothing was heard for a while: a crash just after the last byte leaves
+    a row that does not know of it. Where the clock was set back since, that was at a time to come.
     """
     full = clock.now() + LIFETIME
-    quiet = session.execute(
+    rows = session.execute(
         select(Upload.id, Upload.length, Upload.expires_at)
         .where(
             Upload.state == UploadState.RECEIVING,
@@ -263,23 +246,60 @@ def interrupted(
         )
         .order_by(Upload.expires_at.desc())
         .limit(limit)
-    ).all()
-    return {
-        upload_id: until
-        for upload_id, length, until in quiet
-        if _offset(staging, upload_id) == length
-    }
+    )
+    return [Quiet(*row) for row in rows]
 
 
-def complete_interrupted(session: Session, whole: Mapping[UUID, dt.datetime]) -> list[UUID]:
-    """Complete what `interrupted` has found, in a later transaction, if it still is so."""
+def offsets(staging: StagingArea, found: Iterable[Quiet]) -> dict[UUID, int]:
+    """How far each has come; 0 where the area is gone. For outside of any transaction: a slow store
+    is asked a thousand times, and everybody who writes would wait.
+    """
+    return {upload_id: _offset(staging, upload_id) for upload_id in {one.id for one in found}}
+
+
+def complete_interrupted(
+    session: Session, found: Iterable[Quiet], offsets: Mapping[UUID, int]
+) -> list[UUID]:
+    """Complete those of `interrupted` whose last byte is there, if nothing was heard since."""
+    whole = {one.id: one for one in found if offsets[one.id] == one.length}
     take_turn(session, *whole)
     # The source may have come back meanwhile, have given one up and opened it again.
     return [
         upload_id
-        for upload_id, until in whole.items()
-        if (upload := locked(session, upload_id)).expires_at == until and complete(upload)
+        for upload_id, one in whole.items()
+        if (upload := locked(session, upload_id)).expires_at == one.until and complete(upload)
     ]
+
+
+def expire(session: Session, found: Iterable[Quiet], offsets: Mapping[UUID, int]) -> list[UUID]:
+    """End those of `overdue` from which nothing was heard since; whose staging areas may be removed
+    after the commit. One whose last byte is there is never ended, but completed, for sealing.
+    """
+    until = {one.id: one.until for one in found}
+    take_turn(session, *until)
+    over = session.scalars(
+        select(Upload)
+        .where(Upload.id.in_(until), Upload.state == UploadState.RECEIVING)
+        .order_by(Upload.expires_at)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    ).all()
+    ended = []
+    for upload in over:
+        offset = offsets[upload.id]
+        if upload.expires_at != until[upload.id] or (offset == upload.length and complete(upload)):
+            continue
+        ended.append(upload.id)
+        upload.state = UploadState.EXPIRED
+        append(
+            session,
+            Kind.UPLOAD_EXPIRED,
+            upload.id,
+            SYSTEM,
+            filename=upload.filename,
+            offset=offset,
+        )
+    return ended
 
 
 def locked(session: Session, upload_id: UUID) -> Upload:

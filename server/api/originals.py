@@ -64,7 +64,7 @@ def original(exhibit_id: UUID) -> Response:
         raise Conflict("A browser cannot play this; download it.", media_type=exhibit.media_type)
     etag = f'"{exhibit.sha256}"'
     if {etag, "*"} & set(_listed(request.headers.get("If-None-Match"))):
-        return Response(status=304, headers={"ETag": etag, "Cache-Control": "private, no-cache"})
+        return Response(status=304, headers={"ETag": etag, "Cache-Control": "private, no-store"})
     asked = request.headers.get("Range")
     if request.headers.get("If-Range", etag).strip() != etag:
         asked = None
@@ -154,7 +154,8 @@ def _describe(response: Response, exhibit: Exhibit, play: bool, etag: str) -> Re
     safe = exhibit.media_type in SHOWN
     response.headers["Content-Type"] = (exhibit.media_type if safe else None) or _OTHERS
     response.headers["ETag"] = etag
-    response.headers["Cache-Control"] = "private, no-cache"
+    # Whoever uses this browser next would be handed the bytes by it, without an event.
+    response.headers["Cache-Control"] = "private, no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     name = exhibit.filename or exhibit.label
     response.headers["Content-Disposition"] = "inline" if play else ranges.attachment(name)

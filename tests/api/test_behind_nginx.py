@@ -90,7 +90,7 @@ def test_a_download_is_whole_and_carries_our_words_not_those_of_the_file(
     assert answer.headers["Content-Length"] == str(len(kept.content))
     assert answer.headers["Content-Type"] == "application/octet-stream"
     assert "filename*=UTF-8''%E7%8E%B0%E5%9C%BA.mp4" in answer.headers["Content-Disposition"]
-    assert answer.headers.get_all("Cache-Control") == ["private, no-cache"]
+    assert answer.headers.get_all("Cache-Control") == ["private, no-store"]
     assert answer.headers.get_all("Accept-Ranges") == ["bytes"]
     assert events(supervisor, kept, "exhibit:downloaded") == before + 1
 

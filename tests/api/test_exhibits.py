@@ -250,6 +250,13 @@ def test_every_request_that_carries_bytes_of_a_download_is_an_event(office: Offi
     assert office.kinds(exhibit) == ["exhibit:sealed"] + ["exhibit:downloaded"] * 2
 
 
+def test_no_browser_keeps_bytes_for_whoever_comes_next(office: Office) -> None:
+    exhibit = office.exhibit(BYTES)
+    for way in ("", "?play=1"):
+        answer = office.client("handler").get(_original(exhibit) + way)
+        assert answer.headers["Cache-Control"] == "private, no-store"
+
+
 def test_playing_is_one_event_in_ten_minutes_however_many_ranges(
     office: Office, clock: SteppingClock
 ) -> None:

@@ -86,3 +86,12 @@ def test_what_was_counted_of_another_move_or_before_the_switch_is_not_shown(
 def test_where_nothing_is_moved_nothing_is_said_of_it(app: Flask, bureau: Bureau) -> None:
     assert "The store is being moved" not in page(app, bureau)
     assert figures(app) == []
+
+
+def test_that_nothing_can_be_noted_keeps_nothing_from_being_copied(
+    bureau: Bureau, moved: dict[str, str]
+) -> None:
+    (bureau.data / FILE).mkdir()  # as where the disk is full
+    code, said = run("move-store", **moved)
+    assert code == 0, said
+    assert "cannot be shown on the page" in said

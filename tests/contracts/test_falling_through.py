@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from evidence.errors import LogForked, UploadGone
+from evidence.errors import LogForked, StorageUnavailable, UploadGone
 from evidence.storage import names
 from evidence.storage.falling_through import FallingThrough
 from evidence.storage.port import Store
@@ -116,3 +116,24 @@ def test_the_areas_of_a_copy_are_nobody_elses_to_remove(pair: Pair) -> None:
     assert list(pair.both.staged()) == [upload_id]
     assert names.is_mirroring(copying)
     assert not names.is_mirroring(upload_id)
+
+
+def test_who_dies_between_setting_aside_in_one_and_in_the_other_finds_the_altered_one_again(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is what is read, and the other would make it seem intact."""
+    digest = pair.filed(pair.old, b"abc")
+    pair.filed(pair.new, b"abc")
+    exhibit_id = uuid4()
+
+    def die(*_: object) -> None:
+        raise StorageUnavailable("killed")
+
+    for store in (pair.new, pair.old):
+        with monkeypatch.context() as dying:
+            dying.setattr(store, "set_aside", die)
+            with pytest.raises(StorageUnavailable):
+                pair.both.set_aside(digest, exhibit_id)
+        assert digest in pair.new.originals()
+    pair.both.set_aside(digest, exhibit_id)
+    assert list(pair.both.originals()) == []

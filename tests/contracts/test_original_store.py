@@ -169,6 +169,31 @@ def test_what_was_set_aside_is_in_quarantine_alone(store: Store) -> None:
     assert b"".join(store.read_quarantined(exhibit_id)) == b"abc"
 
 
+def test_what_was_left_out_for_an_altered_one_is_filed_once_that_is_set_aside(
+    store: Store,
+) -> None:
+    digest, exhibit_id = filed(store, b"abc"), uuid4()
+    again = staged(store, b"abc")
+    read_back = store.read_back(again)
+    store.file(again, read_back)
+    store.set_aside(digest, exhibit_id)
+    store.file(again, read_back)
+    store.remove(again)
+    assert list(store.originals()) == [digest]
+    assert b"".join(store.read(digest)) == b"abc"
+    assert b"".join(store.read_quarantined(exhibit_id)) == b"abc"
+
+
+def test_what_is_in_quarantine_outlives_the_upload_that_brought_it(store: Store) -> None:
+    first = staged(store, b"abc")
+    store.file(first, store.read_back(first))
+    store.set_aside(sha256(b"abc"), exhibit_id := uuid4())
+    digest = filed(store, b"abc")
+    store.remove(first)  # which somebody who died had not come to
+    assert b"".join(store.read_quarantined(exhibit_id)) == b"abc"
+    assert b"".join(store.read(digest)) == b"abc"
+
+
 def test_what_is_locked_again_is_there_as_before(store: Store) -> None:
     digest = filed(store, b"abc")
     for _ in range(2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -19,6 +20,7 @@ from evidence.errors import OriginalMissing, StorageUnavailable, UploadGone, Upl
 from evidence.sm3 import SM3, new_sm3
 from evidence.storage.port import StagingWriter
 from evidence.storage.s3 import Lock, S3Store
+from evidence.storage.s3_writer import journal_key
 from tests import s3_service
 from tests.contracts.broken_way import BrokenWay, Fault
 from tests.contracts.stores import sha256, staged
@@ -280,6 +282,47 @@ def test_a_signed_url_hands_the_bytes_out_for_a_while(place: str, tmp_path: Path
     assert (answer.status_code, answer.content) == (206, b"234")
     assert answer.headers["content-type"] == "video/mp4"
     assert httpx.get(url.replace("X-Amz-Signature=", "X-Amz-Signature=0")).status_code == 403
+
+
+def test_what_somebody_died_removing_is_gone_and_may_begin_anew(
+    machines: tuple[S3Store, S3Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = machines
+    upload_id = staged(one, b"a part that waits for others")
+    one.read_back(upload_id)
+    removed = one.bucket.delete_all
+
+    def die(prefix: str) -> None:
+        removed(prefix)
+        raise StorageUnavailable("killed")
+
+    monkeypatch.setattr(one.bucket, "delete_all", die)
+    with pytest.raises(StorageUnavailable):
+        one.remove(upload_id)
+    for ask in (other.offset, other.segments, other.read_back):
+        with pytest.raises(UploadGone):
+            ask(upload_id)
+    with pytest.raises(UploadGone), other.writer(upload_id):
+        pass
+    other.create(upload_id, 3)
+    assert other.offset(upload_id) == 0
+    with other.writer(upload_id) as writer:
+        writer.write(b"new")
+        writer.commit()
+    assert whole(other, upload_id) == sha256(b"new")
+    other.remove(upload_id)
+    assert list(other.bucket.names("")) == []
+
+
+def test_a_journal_of_a_newer_version_is_read(place: str, tmp_path: Path) -> None:
+    store = S3Store(place, tmp_path)
+    upload_id = staged(store, b"abc")
+    key = journal_key(upload_id)
+    kept = store.bucket.get(key)
+    assert kept
+    said = {**json.loads(kept.content), "what is to come": True}
+    store.bucket.put(key, json.dumps(said).encode())
+    assert store.offset(upload_id) == 3
 
 
 # ── the way to the service breaks ────────────────────────────────────────────────────────

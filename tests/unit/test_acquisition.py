@@ -13,10 +13,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from evidence.errors import FixityMismatch
-from evidence.exhibits import acquisition
+from evidence.exhibits import acquisition, fixity
 from evidence.exhibits.acquisition import seal
+from evidence.exhibits.fixity import Check
 from evidence.exhibits.flags import Flag
-from evidence.exhibits.models import Exhibit, ExhibitState
+from evidence.exhibits.models import Exhibit, ExhibitState, Fixity
 from evidence.exhibits.receipt import verify_receipt
 from evidence.people.models import Officer, Unit, UnitKind
 from evidence.recorders.models import Checkout, Recorder
@@ -218,3 +219,27 @@ def test_bytes_that_another_sealed_while_they_were_looked_for_are_received_again
     # What was begun is gone without a trace, its label too.
     assert receiving.session.scalars(select(Exhibit)).all() == [first]
     assert receiving.seal(receiving.upload(b"abd")).label == "E2023-000002"
+
+
+def test_what_came_again_while_the_first_was_found_altered_is_an_exhibit_of_its_own(
+    receiving: Receiving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its receipt would clear the card, and no row would lead to the only good bytes."""
+    content = b"as it was recorded"
+    first = receiving.seal(receiving.upload(content))
+    receiving.store._originals[first.sha256] = b"as it was rewritten"
+    original = fixity.sealed(receiving.session, first)
+    found = Check(fixity=Fixity.ALTERED, sha256="0" * 64, size=19)
+
+    def wait(session: Session, *subjects: UUID) -> None:
+        monkeypatch.undo()
+        fixity.record(session, receiving.store, original, found)
+        session.flush()
+
+    again = receiving.upload(content)
+    monkeypatch.setattr(acquisition, "take_turn", wait)
+    second = receiving.seal(again)
+    assert (first.state, second.state) == (ExhibitState.QUARANTINED, ExhibitState.SEALED)
+    assert again.state is UploadState.SEALED
+    assert b"".join(receiving.store.read(second.sha256)) == content
+    assert b"".join(receiving.store.read_quarantined(first.id)) == b"as it was rewritten"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -191,6 +192,28 @@ def test_an_upload_under_way_is_pending(source: FilesystemStore, target: Filesys
     assert pending(source, target)["uploads under way"] == 1
 
 
+def test_an_upload_that_is_sealed_while_it_is_counted_is_pending(
+    source: FilesystemStore, target: FilesystemStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id = staged(source, b"its last byte has come")
+
+    def then_sealed(listing: str) -> None:
+        listed = getattr(source, listing)
+
+        def once(*_: object) -> list[object]:
+            found = list(listed())
+            with suppress(UploadGone):
+                source.file(upload_id, source.read_back(upload_id))
+                source.remove(upload_id)
+            return found
+
+        monkeypatch.setattr(source, listing, once)
+
+    then_sealed("originals")
+    then_sealed("staged")
+    assert any(pending(source, target).values())
+
+
 @pytest.mark.parametrize("backend", ["filesystem", "s3"])
 def test_a_copy_that_fails_takes_nothing_from_one_that_another_machine_made_meanwhile(
     source: FilesystemStore, tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
@@ -227,7 +250,7 @@ def test_two_machines_that_copy_at_once_disturb_each_other_and_lose_nothing(
         yield from pieces
 
     monkeypatch.setattr(mine, "read", slowly)
-    with pytest.raises((UploadGone, UploadLeased)):
+    with pytest.raises((UploadGone, UploadLeased, StorageUnavailable)):
         mirror(mine, target)
     assert everything(target) == everything(source)
     assert mirror(mine, target).problems == []

@@ -114,28 +114,35 @@ def test_a_repeated_creation_is_recognised_by_actor_and_event(
     assert receiving.same_or_none(session, theirs) is None
 
 
+def expired(session: Session, store: MemoryStore) -> list[UUID]:
+    """What the sweep ends."""
+    found = receiving.overdue(session)
+    return receiving.expire(session, found, receiving.offsets(store, found))
+
+
 def test_time_runs_out_and_is_an_event(
     session: Session, store: MemoryStore, clock: SteppingClock
 ) -> None:
     upload = opened(session, store, b"abc")
     clock.step(days=6, hours=23)
-    assert receiving.expire(session, store) == []
+    assert expired(session, store) == []
     receiving.prolong(upload)
     session.commit()
     clock.step(days=6, hours=23)
-    assert receiving.expire(session, store) == []
+    assert expired(session, store) == []
     clock.step(hours=2)
     with pytest.raises(UploadGone):
         receiving.require_receiving(upload)
-    assert receiving.expire(session, store) == [upload.id]
+    assert expired(session, store) == [upload.id]
     assert upload.state is UploadState.EXPIRED
     assert kinds(session) == ["upload:expired"]
-    assert receiving.expire(session, store) == []
+    assert expired(session, store) == []
 
 
 def completed(session: Session, store: MemoryStore) -> list[UUID]:
     """What the sweep completes: found without writing, written afterwards."""
-    return receiving.complete_interrupted(session, receiving.interrupted(session, store))
+    found = receiving.interrupted(session)
+    return receiving.complete_interrupted(session, found, receiving.offsets(store, found))
 
 
 def test_what_has_its_last_byte_is_completed_and_never_expired(
@@ -145,7 +152,7 @@ def test_what_has_its_last_byte_is_completed_and_never_expired(
     clock.step(seconds=30)
     assert completed(session, store) == []  # its request may be under way
     clock.step(days=30)
-    assert receiving.expire(session, store) == []
+    assert expired(session, store) == []
     assert upload.state is UploadState.SEALING
     assert upload.completed_at == clock.now
 
@@ -176,13 +183,20 @@ def test_what_is_opened_again_while_the_sweep_asks_for_offsets_is_not_completed(
     assert upload.state is UploadState.RECEIVING
 
 
-def test_looking_for_what_was_interrupted_writes_nothing(
-    session: Session, store: MemoryStore, clock: SteppingClock
+def test_what_is_prolonged_while_the_sweep_asks_for_offsets_is_not_ended(
+    session: Session, store: MemoryStore, clock: SteppingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upload = opened(session, store, b"whole")
-    clock.step(hours=1)
-    assert list(receiving.interrupted(session, store)) == [upload.id]
-    assert not session.dirty
+    upload = opened(session, store, b"abc")
+    clock.step(days=8)
+
+    def offset(upload_id: UUID) -> int:
+        monkeypatch.undo()
+        receiving.prolong(upload)
+        session.flush()
+        return store.offset(upload_id)
+
+    monkeypatch.setattr(store, "offset", offset)
+    assert expired(session, store) == []
     assert upload.state is UploadState.RECEIVING
 
 
@@ -192,7 +206,7 @@ def test_a_complete_part_waits_for_its_whole_and_expires_alone(
     part = opened(session, store, b"whole", part=UploadPart.PARTIAL)
     assert not receiving.complete(part)
     clock.step(days=8)
-    assert receiving.expire(session, store) == [part.id]
+    assert expired(session, store) == [part.id]
 
 
 def test_joined_parts_expire_within_the_hour(
@@ -202,7 +216,7 @@ def test_joined_parts_expire_within_the_hour(
     receiving.release_parts(session, [part.id])
     session.commit()
     clock.step(minutes=61)
-    assert receiving.expire(session, store) == [part.id]
+    assert expired(session, store) == [part.id]
 
 
 def test_an_expired_upload_is_opened_again_by_asking(
@@ -210,7 +224,7 @@ def test_an_expired_upload_is_opened_again_by_asking(
 ) -> None:
     upload = opened(session, store)
     clock.step(days=8)
-    receiving.expire(session, store)
+    expired(session, store)
     assert receiving.may_receive_again(upload)
     receiving.revive(upload)
     receiving.require_receiving(upload)
@@ -233,7 +247,7 @@ def test_from_its_last_byte_on_an_upload_is_nobodys_to_end(
     with pytest.raises(UploadComplete):
         receiving.require_receiving(upload)
     clock.step(days=400)
-    assert receiving.expire(session, store) == []
+    assert expired(session, store) == []
     assert kinds(session) == []
 
 
