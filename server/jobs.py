@@ -1,12 +1,11 @@
 """Work that no request waits for, on Huey. A job takes an identifier, and may be done twice.
 
-A job that a crash lost is found again by the sweep, from the state of the rows: the queue is a
-convenience, the database is the truth.
+A job that a crash lost is found again (server/sweeping.py), from the state of the rows: the queue
+is a convenience, the database is the truth.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -18,29 +17,18 @@ from flask import Flask, current_app
 from huey import MemoryHuey, PriorityRedisHuey, SqliteHuey
 from huey.api import Huey, Task
 from huey.serializer import SignedSerializer
-from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.orm import InstrumentedAttribute
 
-from evidence import clock
-from evidence.dossier.models import Dossier, DossierState
 from evidence.exhibits import fixity
 from evidence.exhibits.media_facts import record_media
-from evidence.exhibits.models import Exhibit, ExhibitState, MediaState, ReadingAsked
+from evidence.exhibits.models import Exhibit, ExhibitState, MediaState
 from evidence.exhibits.reading import read
-from evidence.uploads import receiving
-from evidence.uploads.models import Upload, UploadState
-from server import clearing, rereading, troubles
+from server import rereading, troubles
 from server.extensions import db, store
 from server.in_hand import InHand
-from server.troubles import JobTrouble
 from server.unit_of_work import unit_of_work
 
 log = logging.getLogger(__name__)
 
-# What has waited so long has lost its job.
-LOST_AFTER = dt.timedelta(seconds=20)
-_READING_LASTS = 30  # times that
-_SWEPT_AT_ONCE = 200
 # Retries of each task, and its priority: what is not sealed yet goes before any picture.
 _TASKS = {"seal": (5, 10), "make_dossier": (5, 5), "read_media": (2, 0), "read_again": (0, -10)}
 _reading = InHand()
@@ -139,6 +127,11 @@ def read_again(exhibit_id: UUID) -> None:
     """Have an exhibit's original read again, before its turn; kept until it was."""
     with unit_of_work() as session:
         fixity.ask(session, exhibit_id)
+    read_as_asked(exhibit_id)
+
+
+def read_as_asked(exhibit_id: UUID) -> None:
+    """Have it read as it was asked for before."""
     _enqueue("read_again", exhibit_id)
 
 
@@ -198,76 +191,3 @@ def read_media_now(exhibit_id: UUID, *, give_up: bool = False) -> None:
         reading = read(path, filename, store(), give_up=give_up)
     with unit_of_work() as session:
         record_media(session, session.get_one(Exhibit, exhibit_id), reading)
-
-
-def sweep(lost_after: dt.timedelta = LOST_AFTER) -> int:
-    """Find what a crash left: what is not sealed, read, made, read again; time that has run out.
-
-    How many jobs were started again.
-    """
-    session = db.session()
-    unsealed = session.scalars(
-        select(Upload.id)
-        .where(Upload.state == UploadState.SEALING, _lost(Upload.completed_at, lost_after))
-        .limit(_SWEPT_AT_ONCE)
-    ).all()
-    unread = session.scalars(
-        select(Exhibit.id)
-        .where(
-            Exhibit.media_state == MediaState.PENDING,
-            Exhibit.state == ExhibitState.SEALED,
-            _lost(Exhibit.sealed_at, lost_after),
-        )
-        .limit(_SWEPT_AT_ONCE)
-    ).all()
-    unmade = session.scalars(
-        select(Dossier.id)
-        .where(Dossier.state == DossierState.PREPARING, _lost(Dossier.requested_at, lost_after))
-        .limit(_SWEPT_AT_ONCE)
-    ).all()
-    # A reading may take long, and every worker sweeps: all of them would begin it.
-    failed = select(JobTrouble.subject_id).where(JobTrouble.job == "read_again")
-    unheard = session.scalars(
-        select(ReadingAsked.exhibit_id)
-        .where(
-            or_(
-                _lost(ReadingAsked.asked_at, _READING_LASTS * lost_after),
-                ReadingAsked.exhibit_id.in_(failed),
-            )
-        )
-        .limit(_SWEPT_AT_ONCE)
-    ).all()
-    unsealed = troubles.due(session, "seal", unsealed)
-    unread = troubles.due(session, "read_media", unread)
-    unmade = troubles.due(session, "make_dossier", unmade)
-    unheard = troubles.due(session, "read_again", unheard)
-    session.rollback()
-    queued = waiting()
-    # One that is away is not asked for each of them.
-    for upload_id in unsealed if queued is not None else ():
-        seal(upload_id)
-    # While others are still in the queue, so may these be.
-    if queued == 0:
-        for exhibit_id in unread:
-            read_media(exhibit_id)
-        for dossier_id in unmade:
-            make_dossier(dossier_id)
-        for exhibit_id in unheard:
-            _enqueue("read_again", exhibit_id)
-    interrupted, overdue = receiving.interrupted(session), receiving.overdue(session)
-    session.rollback()
-    offsets = receiving.offsets(store(), (*interrupted, *overdue))
-    with unit_of_work() as session:
-        receiving.complete_interrupted(session, interrupted, offsets)
-        receiving.expire(session, overdue, offsets)
-    clearing.clear(3 * lost_after)
-    return len(unsealed) + len(unread) + len(unmade) + len(unheard)
-
-
-def _lost(since: InstrumentedAttribute[Any], lost_after: dt.timedelta) -> ColumnElement[bool]:
-    """Whether what waits `since` then has lost its job.
-
-    What has waited since a time to come has, too: by a clock that was set back since.
-    """
-    now = clock.now()
-    return or_(since < now - lost_after, since > now + lost_after)

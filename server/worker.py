@@ -21,7 +21,7 @@ from huey.consumer import Consumer
 
 from evidence.custody.sequencer import BATCH, Sequencer
 from evidence.errors import LogForked
-from server import config, create_app, jobs, logs, queue_away, starting, vouching
+from server import config, create_app, jobs, logs, queue_away, starting, sweeping, vouching
 from server.extensions import log_key, sessions, signer, store
 from server.rereading import GivenUp, Rereading
 
@@ -42,7 +42,7 @@ class Worker:
         app: Flask,
         *,
         sweep_every: float = SWEEP_EVERY,
-        lost_after: dt.timedelta = jobs.LOST_AFTER,
+        lost_after: dt.timedelta = sweeping.LOST_AFTER,
     ) -> None:
         """`sweep_every` is in seconds."""
         self._app = app
@@ -102,7 +102,7 @@ class Worker:
         self._repeat(self._sequencer.run_once, SEQUENCE_EVERY, full=BATCH)
 
     def _sweep(self) -> None:
-        self._repeat(lambda: jobs.sweep(self._lost_after), self._sweep_every)
+        self._repeat(lambda: sweeping.sweep(self._lost_after), self._sweep_every)
 
     def _reread(self) -> None:
         self._repeat(Rereading(self._stop.wait).run_once, FIXITY_EVERY, full=1)

@@ -18,7 +18,7 @@ from evidence.custody.models import Correspondence, Lease
 from evidence.people.actor import SYSTEM
 from evidence.storage.filesystem import FilesystemStore
 from evidence.storage.port import Room
-from server import create_app, jobs
+from server import create_app, sweeping
 from server.extensions import db
 from server.unit_of_work import unit_of_work
 from tests.api.test_witnessing import NOBODY, sequence
@@ -183,5 +183,5 @@ def test_a_queue_that_cannot_be_reached(bureau: Bureau) -> None:
     assert ready.json["items"]["queue"].startswith("cannot be reached: nothing is sealed")
     # What waits is found all the same, and what has expired still goes.
     with app.app_context():
-        assert jobs.sweep() == 0
+        assert sweeping.sweep() == 0
         db.engine.dispose()

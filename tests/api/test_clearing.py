@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from evidence.turns import take_turn
 from evidence.uploads.models import Upload, UploadState
-from server import clearing, intake, jobs
+from server import clearing, intake, sweeping
 from server.extensions import store
 from tests.api.office import Office
 from tests.api.tus import UPLOADS, metadata
@@ -42,7 +42,7 @@ def _offset(officer: FlaskClient, where: str) -> tuple[int, str | None]:
 def _sweep(office: Office) -> set[UUID]:
     """What is staged afterwards."""
     with office.app.app_context():
-        jobs.sweep()
+        sweeping.sweep()
         return set(store().staged())
 
 

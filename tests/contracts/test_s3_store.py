@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
@@ -20,7 +19,6 @@ from evidence.errors import OriginalMissing, StorageUnavailable, UploadGone, Upl
 from evidence.sm3 import SM3, new_sm3
 from evidence.storage.port import StagingWriter
 from evidence.storage.s3 import Lock, S3Store
-from evidence.storage.s3_writer import journal_key
 from tests import s3_service
 from tests.contracts.broken_way import BrokenWay, Fault
 from tests.contracts.stores import sha256, staged
@@ -312,17 +310,6 @@ def test_what_somebody_died_removing_is_gone_and_may_begin_anew(
     assert whole(other, upload_id) == sha256(b"new")
     other.remove(upload_id)
     assert list(other.bucket.names("")) == []
-
-
-def test_a_journal_of_a_newer_version_is_read(place: str, tmp_path: Path) -> None:
-    store = S3Store(place, tmp_path)
-    upload_id = staged(store, b"abc")
-    key = journal_key(upload_id)
-    kept = store.bucket.get(key)
-    assert kept
-    said = {**json.loads(kept.content), "what is to come": True}
-    store.bucket.put(key, json.dumps(said).encode())
-    assert store.offset(upload_id) == 3
 
 
 # ── the way to the service breaks ────────────────────────────────────────────────────────

@@ -24,7 +24,7 @@ from evidence.storage.memory import Fault, MemoryStore
 from evidence.uploads import receiving
 from evidence.uploads.headers import Claims
 from evidence.uploads.models import Upload, UploadState
-from server import create_app, jobs, sealing, troubles
+from server import create_app, sealing, sweeping, troubles
 from server.extensions import db, signer, store
 from server.unit_of_work import unit_of_work
 from tests.bureau import Bureau
@@ -97,9 +97,9 @@ def sweep(app: Flask, clock: SteppingClock) -> Callable[[], None]:
     """Two sweeps later, and the jobs that they found."""
 
     def sweep() -> None:
-        clock.step(seconds=jobs.LOST_AFTER.total_seconds() + 1)
+        clock.step(seconds=sweeping.LOST_AFTER.total_seconds() + 1)
         for _ in range(2):
-            jobs.sweep()
+            sweeping.sweep()
             work_off(app)
 
     return sweep
@@ -325,8 +325,8 @@ def test_the_sweep_leaves_alone_what_another_may_still_be_sealing(
     app: Flask, memory: MemoryStore, arrived: Callable[..., UUID], clock: SteppingClock
 ) -> None:
     upload_id = arrived()
-    clock.step(seconds=jobs.LOST_AFTER.total_seconds() - 1)
-    assert jobs.sweep() == 0
+    clock.step(seconds=sweeping.LOST_AFTER.total_seconds() - 1)
+    assert sweeping.sweep() == 0
     assert upload_of(upload_id).state is UploadState.SEALING
     assert list(memory.staged()) == [upload_id]
 
@@ -337,7 +337,7 @@ def test_the_sweep_does_not_wait_for_a_clock_that_was_set_back(
     upload_id = arrived()
     troubles.note("seal", upload_id, StorageUnavailable("away"))
     clock.step(hours=-1)
-    assert jobs.sweep() == 1
+    assert sweeping.sweep() == 1
     work_off(app)
     assert upload_of(upload_id).state is UploadState.SEALED
 
@@ -352,7 +352,7 @@ def test_an_expired_upload_whose_bytes_could_not_be_removed_does_not_stop_the_sw
     memory.create(asked.id, 9)
     clock.step(days=8)
     with ordered(memory, "remove", fault):
-        jobs.sweep()
+        sweeping.sweep()
     assert upload_of(asked.id).state is UploadState.EXPIRED
-    jobs.sweep()
+    sweeping.sweep()
     assert list(memory.staged()) == []

@@ -26,7 +26,7 @@ from evidence.custody.models import CustodyEvent
 from evidence.storage.memory import Fault, MemoryStore, Operation
 from evidence.uploads import receiving
 from evidence.uploads.models import Upload
-from server import create_app, intake, jobs, sealing
+from server import create_app, intake, sealing, sweeping
 from server.extensions import db, store
 from server.in_hand import InHand
 from tests import databases
@@ -238,7 +238,7 @@ def test_an_upload_that_is_sealed_while_the_sweep_asks_for_offsets_stays_sealed(
     clock.step(minutes=3)
     overtaken_after(monkeypatch, "offset", lambda: dock.offset(where))
     with app.app_context():
-        jobs.sweep()
+        sweeping.sweep()
     assert dock.ask("GET", where).json["state"] == "sealed"
     assert kinds_of_all(app) == ["exhibit:acquired", "exhibit:sealed"]
 
