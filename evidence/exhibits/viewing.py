@@ -25,8 +25,11 @@ from evidence.exhibits.reach import reach_of
 from evidence.people import access
 from evidence.people.access import Act, Scope
 from evidence.people.actor import Actor
+from evidence.turns import take_turn
 
 PLAYED_AGAIN_AFTER = dt.timedelta(minutes=10)
+# A player begins with several requests at once.
+AT_ONCE = dt.timedelta(seconds=5)
 
 
 def record_view(session: Session, exhibit: Exhibit, by: Actor) -> None:
@@ -38,14 +41,16 @@ def record_view(session: Session, exhibit: Exhibit, by: Actor) -> None:
 def record_play(
     session: Session, exhibit: Exhibit, by: Actor, url_seconds: int | None = None
 ) -> None:
-    """Somebody plays it here, or by a signed URL good for so long.
+    """Somebody plays it here, or by a signed URL good for so long; at once is one event.
 
     Raises AccessDenied, and ExhibitQuarantined.
     """
     access.require(by, Act.EXHIBIT_PLAY, reach_of(exhibit))
     if exhibit.state is ExhibitState.QUARANTINED:
         raise ExhibitQuarantined("A quarantined exhibit is not played.", label=exhibit.label)
-    append(session, Kind.EXHIBIT_PLAYED, exhibit.id, by, **_by_url(url_seconds))
+    take_turn(session, exhibit.id)
+    if playing_covered(session, exhibit, by) < PLAYED_AGAIN_AFTER - AT_ONCE:
+        append(session, Kind.EXHIBIT_PLAYED, exhibit.id, by, **_by_url(url_seconds))
 
 
 def _by_url(seconds: int | None) -> dict[str, Any]:

@@ -7,9 +7,14 @@ import json
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import select
 
 from evidence.custody.sequencer import Sequencer
-from evidence.exhibits.models import ExhibitLink, ExhibitState
+from evidence.exhibits import viewing
+from evidence.exhibits.models import Exhibit, ExhibitLink, ExhibitState
+from evidence.people.actor import Via
+from server.accounts.current import account_actor
+from server.accounts.models import Account
 from server.extensions import sessions, signer, store
 from tests.api.office import CASE, Office
 from tests.conftest import SteppingClock
@@ -248,6 +253,20 @@ def test_every_request_that_carries_bytes_of_a_download_is_an_event(office: Offi
     client.get(_original(exhibit), headers={"Range": "bytes=1-"})
     client.get(_original(exhibit), headers={"Range": "bytes=0-0"})
     assert office.kinds(exhibit) == ["exhibit:sealed"] + ["exhibit:downloaded"] * 2
+
+
+def test_a_player_that_begins_with_several_requests_at_once_plays_once(
+    office: Office, clock: SteppingClock
+) -> None:
+    exhibit_id = office.exhibit(BYTES)
+    with office.writing() as session:
+        account = session.scalars(select(Account).where(Account.username == "supervisor")).one()
+        player = account_actor(account, Via.CONSOLE)
+        exhibit = session.get_one(Exhibit, exhibit_id)
+        for seconds in (0, 3, 600):
+            clock.step(seconds=seconds)
+            viewing.record_play(session, exhibit, player)
+    assert office.kinds(exhibit_id) == ["exhibit:sealed"] + ["exhibit:played"] * 2
 
 
 def test_no_browser_keeps_bytes_for_whoever_comes_next(office: Office) -> None:
