@@ -20,6 +20,11 @@ from server.unit_of_work import unit_of_work
 
 log = logging.getLogger(__name__)
 
+# An original that could not be dealt with gives way to others for so long, or for two turns; and so
+# many do at once.
+_LATER_SECONDS = 3600
+_MOST_LATER = 20
+
 
 def settings() -> Settings:
     found: Settings = current_app.extensions["zhenglian"]["settings"]
@@ -32,17 +37,26 @@ class Rereading:
     def __init__(self, wait: Callable[[float], bool]) -> None:
         self._wait = wait
         self._last = float("-inf")
+        self._later: dict[UUID, float] = {}
 
     def run_once(self) -> int:
         """Read the original whose turn it is, if one is due. How many were read."""
         session = db.session()
-        due = self._last + fixity.interval(session, settings().fixity_period).total_seconds()
-        original = fixity.oldest(session) if time.monotonic() >= due else None
+        interval = fixity.interval(session, settings().fixity_period).total_seconds()
+        now = time.monotonic()
+        self._later = {one: until for one, until in self._later.items() if until > now}
+        original = fixity.oldest(session, self._later) if now >= self._last + interval else None
         session.rollback()
         if original is None:
             return 0
         self._last = time.monotonic()
-        check_now(original, _at_most(settings().fixity_rate, self._wait))
+        try:
+            check_now(original, _at_most(settings().fixity_rate, self._wait))
+        except StorageError:
+            # One that cannot be set aside would be the oldest for ever, and no other be read.
+            if len(self._later) < _MOST_LATER:
+                self._later[original.exhibit_id] = now + max(_LATER_SECONDS, 2 * interval)
+            raise
         troubles.forget("read_again", original.exhibit_id)  # whoever asked for it has it, too
         return 1
 

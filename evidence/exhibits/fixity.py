@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -60,11 +60,18 @@ class Check:
     problem: str = ""
 
 
-def oldest(session: Session) -> Sealed | None:
-    """The sealed original whose last reading lies furthest back, and not within RESTS."""
+def oldest(session: Session, but: Collection[UUID] = ()) -> Sealed | None:
+    """The sealed original whose last reading lies furthest back, and not within RESTS.
+
+    None of the exhibits in `but`.
+    """
     exhibit = session.scalar(
         select(Exhibit)
-        .where(Exhibit.state == ExhibitState.SEALED, Exhibit.last_read_at <= clock.now() - RESTS)
+        .where(
+            Exhibit.state == ExhibitState.SEALED,
+            Exhibit.last_read_at <= clock.now() - RESTS,
+            Exhibit.id.not_in(but),
+        )
         .order_by(Exhibit.last_read_at)
         .limit(1)
     )

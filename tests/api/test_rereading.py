@@ -250,6 +250,35 @@ def troubled(office: Office) -> set[UUID]:
         return {trouble.subject_id for trouble in found}
 
 
+def test_an_altered_one_that_cannot_be_set_aside_keeps_no_other_from_being_read(
+    office: Office, clock: SteppingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    altered = office.exhibit(b"as it was recorded")
+    clock.step(minutes=1)
+    intact = office.exhibit()
+    alter(office.app, altered, office, b"as it was rewritten")
+    clock.step(days=1)
+    moment = [1000.0]
+    monkeypatch.setattr(rereading.time, "monotonic", lambda: moment[0])
+    turns = Rereading(lambda _: False)
+
+    def fixity_of(exhibit: UUID) -> Fixity:
+        with office.writing() as session:
+            return session.get_one(Exhibit, exhibit).fixity
+
+    with office.app.app_context():
+        with monkeypatch.context() as refused:
+            refused.setattr(MemoryStore, "set_aside", _away)
+            with pytest.raises(StorageUnavailable):
+                turns.run_once()
+            moment[0] += 90 * 86400 / 2
+            assert turns.run_once() == 1
+        assert (fixity_of(altered), fixity_of(intact)) == (Fixity.UNCHECKED, Fixity.INTACT)
+        moment[0] += 90 * 86400
+        assert turns.run_once() == 1
+    assert fixity_of(altered) is Fixity.ALTERED
+
+
 def log_in(app: Flask, who: str) -> FlaskClient:
     browser = app.test_client()
     token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/login").text)
