@@ -19,7 +19,7 @@ from typing import NoReturn, Self
 import pytest
 
 # Set where whoever runs the tests has seen to it that disks can be mounted, as .ci/run does.
-MUST = "ZHENGLIAN_TESTS_MUST_MOUNT"
+MUST = "TESTS_MUST_MOUNT"
 _FIRST_STEP = 16**7  # which 4096 divides by sixteens
 # Until the pipe to it is closed, be it by the death of the run.
 _HOLDING = ("sh", "-c", 'mount "$@" && echo mounted && exec cat', "sh")
