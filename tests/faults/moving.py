@@ -14,8 +14,10 @@ from pathlib import Path
 from tests.live import ROOT
 
 
-def killed_on_its_way(chance: random.Random, *arguments: str, **environ: str) -> None:
-    """Begin it, and kill it some moments after it has begun to copy."""
+def killed_on_its_way(
+    chance: random.Random, *arguments: str, within: float = 1.0, **environ: str
+) -> None:
+    """Begin it, and kill it some moments after it has begun to copy, `within` so many seconds."""
     command = [sys.executable, str(ROOT / "scripts" / "move-store"), *arguments]
     process = subprocess.Popen(
         command, start_new_session=True, stdout=subprocess.DEVNULL, env={**os.environ, **environ}
@@ -23,7 +25,7 @@ def killed_on_its_way(chance: random.Random, *arguments: str, **environ: str) ->
     while not _copies(process.pid):
         assert process.poll() is None, "it ended before it began"
         time.sleep(0.005)
-    time.sleep(chance.uniform(0.0, 1.0))
+    time.sleep(chance.uniform(0.0, within))
     with suppress(ProcessLookupError):  # it has done everything, and gone
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -55,7 +55,7 @@ def test_it_names_no_person_no_case_and_no_recorder(visit: Visitor, console: Con
     stranger.go(f"/verify/{DIGEST}")
     said = stranger.page.content()
     exhibit = console.ask("handler", f"/api/v1/exhibits?text={console.labels[PHOTO]}")["items"][0]
-    secret = [exhibit["id"], exhibit["label"], PHOTO, "451", "453", "赵记"]
+    secret = [exhibit["id"], exhibit["label"], PHOTO, "451号", "453号", "赵记"]
     secret += [exhibit[who]["name"] for who in ("officer", "unit") if exhibit[who]]
     assert not [word for word in secret if word in said]
 
