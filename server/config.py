@@ -226,6 +226,17 @@ def _store(env: Mapping[str, str], data: Path) -> dict[str, Any]:
     }
 
 
+def _fixity_period(name: str, text: str, stored: Mapping[str, Any]) -> dt.timedelta:
+    period, locked = _days(name, text), stored["store_lock_days"]
+    if stored["store_url"].startswith("s3:") and 0 < locked <= period.days:
+        raise ConfigurationError(
+            f"{name}={period.days}: an original's lock begins anew when it is read again, and "
+            f"would have ended after {locked} days. Read it again sooner, or lock it for more than "
+            f"{period.days} days: ZHENGLIAN_STORE_LOCK_DAYS; 0 locks nothing."
+        )
+    return period
+
+
 def read(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings. Raises ConfigurationError."""
     env = os.environ if environ is None else environ
@@ -243,7 +254,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
             env.get("ZHENGLIAN_DATABASE_URL") or f"sqlite:///{data / 'zhenglian.db'}",
             ("sqlite", "postgresql"),
         ).replace("postgresql:", "postgresql+psycopg:", 1),
-        **_store(env, data),
+        **(stored := _store(env, data)),
         queue_url=_url(
             "ZHENGLIAN_QUEUE_URL",
             env.get("ZHENGLIAN_QUEUE_URL") or f"sqlite:///{data / 'queue.db'}",
@@ -255,7 +266,9 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         ).expanduser(),
         sm3=_sm3("ZHENGLIAN_SM3", env.get("ZHENGLIAN_SM3") or ("on" if SM3 else "off")),
         max_upload=_size("ZHENGLIAN_MAX_UPLOAD", env.get("ZHENGLIAN_MAX_UPLOAD") or "64G"),
-        fixity_period=_days("ZHENGLIAN_FIXITY_DAYS", env.get("ZHENGLIAN_FIXITY_DAYS") or "90"),
+        fixity_period=_fixity_period(
+            "ZHENGLIAN_FIXITY_DAYS", env.get("ZHENGLIAN_FIXITY_DAYS") or "90", stored
+        ),
         fixity_rate=_size("ZHENGLIAN_FIXITY_RATE", env.get("ZHENGLIAN_FIXITY_RATE") or "40M"),
         disk_alarm=_percent("ZHENGLIAN_DISK_ALARM", env.get("ZHENGLIAN_DISK_ALARM") or "10"),
         bureau=(env.get("ZHENGLIAN_BUREAU") or "")[:100],

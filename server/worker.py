@@ -1,5 +1,5 @@
 """The worker: `python -m server.worker` runs the queue, the sequencer, the sweep, the reading again
-of originals, and the asking of those who vouch for the log.
+of originals, the locks of what was set aside, and the asking of those who vouch for the log.
 
 Each loop runs in a thread of its own; an exception is logged and the loop goes on. A log that
 has forked stops the sequencer, which is then no longer ready, and the server says so.
@@ -23,13 +23,14 @@ from evidence.custody.sequencer import BATCH, Sequencer
 from evidence.errors import LogForked
 from server import config, create_app, jobs, logs, queue_away, starting, sweeping, vouching
 from server.extensions import log_key, sessions, signer, store
-from server.rereading import GivenUp, Rereading
+from server.rereading import GivenUp, Rereading, lock_quarantined
 
 log = logging.getLogger("zhenglian.worker")
 
 SEQUENCE_EVERY = 0.1
 SWEEP_EVERY = 15.0
 FIXITY_EVERY = 5.0  # seconds between two looks whether an original is due
+LOCK_EVERY = 6 * 3600.0  # a lock is of days
 VOUCH_EVERY = 1.0  # and between two that a checkpoint may be vouched for
 JOB_THREADS = 2
 
@@ -72,6 +73,7 @@ class Worker:
                 ("sequencer", self._sequence),
                 ("sweep", self._sweep),
                 ("fixity", self._reread),
+                ("quarantine", self._lock),
             )
         ]
         with self._app.app_context():
@@ -106,6 +108,9 @@ class Worker:
 
     def _reread(self) -> None:
         self._repeat(Rereading(self._stop.wait).run_once, FIXITY_EVERY, full=1)
+
+    def _lock(self) -> None:
+        self._repeat(lock_quarantined, LOCK_EVERY)
 
     def _repeat(self, act: Callable[[], int], every: float, full: int | None = None) -> None:
         """Do `act` until the stop; at once again where it did as much as it can at a time."""

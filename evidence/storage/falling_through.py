@@ -95,6 +95,9 @@ class FallingThrough:
     def lock_again(self, sha256: str) -> None:
         self._first(lambda store: store.lock_again(sha256))
 
+    def lock_quarantined(self, exhibit_id: UUID) -> None:
+        self._first(lambda store: store.lock_quarantined(exhibit_id))
+
     def set_aside(self, sha256: str, exhibit_id: UUID) -> None:
         # From both: the older one's would be found under that name again; so from that one first.
         for store in (self._old, self._new):

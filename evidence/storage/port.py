@@ -144,6 +144,9 @@ class OriginalStore(Protocol):
         Raises OriginalMissing.
         """
 
+    def lock_quarantined(self, exhibit_id: UUID) -> None:
+        """The same of what is in quarantine. Raises OriginalMissing."""
+
     def set_aside(self, sha256: str, exhibit_id: UUID) -> None:
         """Take what is filed as an original away into quarantine, under `exhibit_id`, durable.
 

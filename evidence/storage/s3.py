@@ -137,7 +137,12 @@ class S3Store(S3Staging):
         return self.read(sha256)
 
     def lock_again(self, sha256: str) -> None:
-        name = self._original(sha256)
+        self._lock_named(self._original(sha256))
+
+    def lock_quarantined(self, exhibit_id: UUID) -> None:
+        self._lock_named(f"quarantine/{exhibit_id}")
+
+    def _lock_named(self, name: str) -> None:
         found = self._found(name)
         if self._lock and self.bucket.locks:
             self._lock_data(found)

@@ -170,7 +170,8 @@ def poster(exhibit_id: UUID) -> Response:
     exhibit = finding.find(db.session(), exhibit_id, current_actor())
     if exhibit.poster_sha256 is None:
         raise NotFound("This exhibit has no poster.")
-    headers = {"ETag": f'"{exhibit.poster_sha256}"', "Cache-Control": "private, max-age=3600"}
+    # A browser may keep it, and asks each time whether whoever uses it now may see it.
+    headers = {"ETag": f'"{exhibit.poster_sha256}"', "Cache-Control": "private, no-cache"}
     if headers["ETag"] in _listed(request.headers.get("If-None-Match")):
         return Response(status=304, headers=headers)
     content = store().derivative(exhibit.poster_sha256)

@@ -99,6 +99,24 @@ def test_it_is_told_at_the_start_in_one_line_and_stops_nothing(tmp_path: Path) -
     assert "secret" not in line
 
 
+@pytest.mark.parametrize(("read_in", "locked_for"), [("180", "180"), ("200", ""), ("1", "1")])
+def test_a_lock_that_ends_before_the_next_reading_is_refused(
+    tmp_path: Path, read_in: str, locked_for: str
+) -> None:
+    given = {
+        "ZHENGLIAN_DATA": str(tmp_path),
+        "ZHENGLIAN_FIXITY_DAYS": read_in,
+        "ZHENGLIAN_STORE_LOCK_DAYS": locked_for,
+    }
+    assert config.read(given).fixity_period.days == int(read_in)  # a disk locks nothing
+    there = given | {"ZHENGLIAN_STORE_URL": "s3://key:secret@127.0.0.1:8333/evidence"}
+    with pytest.raises(config.ConfigurationError, match=r"FIXITY_DAYS=.*STORE_LOCK_DAYS"):
+        config.read(there)
+    longer = {"ZHENGLIAN_STORE_LOCK_DAYS": str(int(read_in) + 1)}
+    assert config.read(there | longer).fixity_period.days == int(read_in)
+    assert config.read(there | {"ZHENGLIAN_STORE_LOCK_DAYS": "0"}).store_lock_days == 0
+
+
 @pytest.mark.parametrize(
     ("text", "size"),
     [

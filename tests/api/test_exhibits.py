@@ -349,10 +349,12 @@ def test_a_poster_is_served_privately_and_is_no_event(office: Office) -> None:
     client = office.client("officer")
     answer = client.get(f"/api/v1/exhibits/{exhibit}/poster")
     assert (answer.data, answer.content_type) == (b"jpeg", "image/jpeg")
-    assert "private" in answer.headers["Cache-Control"]
+    assert answer.headers["Cache-Control"] == "private, no-cache"
     headers = {"If-None-Match": answer.headers["ETag"]}
     again = client.get(f"/api/v1/exhibits/{exhibit}/poster", headers=headers)
     assert again.status_code == 304
+    stranger = office.app.test_client().get(f"/api/v1/exhibits/{exhibit}/poster", headers=headers)
+    assert stranger.status_code == 401
     assert client.get(f"/api/v1/exhibits/{bare}/poster").status_code == 404
     assert office.kinds(exhibit) == ["exhibit:sealed"]
 

@@ -94,6 +94,28 @@ def test_a_reading_counts_also_where_the_lock_is_refused_and_the_log_says_so(
     assert office.client("supervisor").get(path(exhibit)).json["fixity"] == "intact"
 
 
+def test_what_was_set_aside_is_locked_again_and_what_cannot_be_is_said(
+    office: Office, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    altered = {office.exhibit(content): content for content in (b"one", b"other")}
+    for exhibit, content in altered.items():
+        alter(office.app, exhibit, office, content + b" rewritten")
+        check(office.app, exhibit)
+    locked: list[UUID] = []
+
+    def lock(_: MemoryStore, exhibit_id: UUID) -> None:
+        if not locked:
+            locked.append(exhibit_id)
+            raise StorageUnavailable("away")
+        locked.append(exhibit_id)
+
+    monkeypatch.setattr(MemoryStore, "lock_quarantined", lock)
+    with office.app.app_context():
+        assert rereading.lock_quarantined() == 1
+    assert set(locked) == set(altered)
+    assert f"{locked[0]}, set aside, could not be locked anew: away" in caplog.text
+
+
 def test_the_reading_is_as_slow_as_it_is_told() -> None:
     waited: list[float] = []
 

@@ -203,6 +203,15 @@ def test_what_is_locked_again_is_there_as_before(store: Store) -> None:
         store.lock_again(sha256(b"never filed"))
 
 
+def test_what_is_in_quarantine_is_locked_again_and_there_as_before(store: Store) -> None:
+    store.set_aside(filed(store, b"abc"), exhibit_id := uuid4())
+    for _ in range(2):
+        store.lock_quarantined(exhibit_id)
+    assert b"".join(store.read_quarantined(exhibit_id)) == b"abc"
+    with pytest.raises(OriginalMissing):
+        store.lock_quarantined(uuid4())
+
+
 def test_a_store_in_order_says_so(store: Store) -> None:
     store.check()
     room = store.room()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
@@ -35,7 +36,8 @@ def filed(store: S3Store) -> str:
 def kept(store: S3Store) -> list[dict[str, str]]:
     """The data and its pointer, each by its version, as the service has them."""
     bucket = store.bucket
-    keys = [below + name for below in ("data/", "originals/") for name in bucket.names(below)]
+    folders = ("data/", "originals/", "quarantine/")
+    keys = [below + name for below in folders for name in bucket.names(below)]
     assert len(keys) == 2
     heads = [(key, bucket.head(key)) for key in keys]
     return [{**bucket.at(key), "VersionId": head["VersionId"]} for key, head in heads if head]
@@ -68,6 +70,14 @@ def test_what_is_read_again_later_is_locked_from_then_on(place: str, tmp_path: P
     digest = filed(store)
     with clock.replaced_by(lambda: dt.datetime.now(dt.UTC) + 90 * DAY):
         store.lock_again(digest)
+    assert locks(store) == [("GOVERNANCE", 270)] * 2
+
+
+def test_so_is_what_was_set_aside(place: str, tmp_path: Path) -> None:
+    store = S3Store(place, tmp_path, lock=Lock(180))
+    store.set_aside(filed(store), exhibit_id := uuid4())
+    with clock.replaced_by(lambda: dt.datetime.now(dt.UTC) + 90 * DAY):
+        store.lock_quarantined(exhibit_id)
     assert locks(store) == [("GOVERNANCE", 270)] * 2
 
 
