@@ -36,6 +36,14 @@ def folder_command() -> list[str]:
     return shlex.split(found)
 
 
+def staying_commands(store: Path) -> list[list[str]]:
+    """How the README lends what a box has filed, with this process's account for ours."""
+    text = (ROOT / "README.md").read_text("utf-8").partition("Where the store shall stay")[2]
+    (block,) = re.findall("^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[:1]
+    typed = block.replace("/srv/zhenglian/store", str(store)).replace("zhenglian:", "root:")
+    return [shlex.split(line)[1:] for line in typed.splitlines()]
+
+
 @pytest.fixture
 def place() -> Iterator[Path]:
     """Where every account may pass through, as through /srv."""
@@ -78,6 +86,10 @@ def test_nginx_reads_originals_and_nothing_else(lent: Front, place: Path) -> Non
     assert lent.line_of(answer.headers["X-Request-Id"])["sent"] > len(kept.content)
 
     assert as_nginx("cat", str(lent.originals.parent / kept.way[1:])) == 0
+    refused_all_but_originals(lent, place)
+
+
+def refused_all_but_originals(lent: Front, place: Path) -> None:
     assert as_nginx("ls", str(place / "store")) != 0
     # Not the drafts of what the worker is just writing: they are gone in a moment.
     files = [p for p in (place / "store").rglob("[!.]*") if p.is_file()]
@@ -93,3 +105,18 @@ def test_a_folder_for_its_owner_alone_would_be_refused_to_nginx(lent: Front, pla
     lent.start()
     kept = bring(lent, b"kept to ourselves")
     assert get(Tus(lent, lent.tokens["supervisor"]), kept).status == 403
+
+
+def test_a_box_s_store_that_stays_where_it_is_can_be_lent_too(lent: Front, place: Path) -> None:
+    (place / "store").rmdir()
+    (place / "store").mkdir(mode=0o700)
+    lent.start()
+    supervisor = Tus(lent, lent.tokens["supervisor"])
+    bring(lent, b"not what was claimed", claim="ab" * 32)
+    old = bring(lent, b"brought to the box")
+    assert get(supervisor, old).status == 403
+    for command in staying_commands(place / "store"):
+        subprocess.run(command, check=True)
+    new = bring(lent, b"brought since then")
+    assert [get(supervisor, kept).status for kept in (old, new)] == [200, 200]
+    refused_all_but_originals(lent, place)

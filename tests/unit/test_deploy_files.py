@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -236,6 +237,28 @@ def test_the_names_that_compose_puts_into_nginx_conf_stand_there(services: dict[
         conf = conf.replace(there, here)
     assert set(re.findall(r"server (web\d):8080", conf)) == {"web1", "web2", "web3"}
     assert "127.0.0.1" not in conf
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["backup", "restore", "log-audit", "move-database", "move-store", "rotate-key", "witness"],
+)
+def test_a_script_runs_where_there_is_no_environment_but_the_packages(
+    tmp_path: Path, name: str
+) -> None:
+    """As in the image, whose folder is root's."""
+    (tmp_path / "scripts").mkdir()
+    for file in ("preparing.py", name):
+        shutil.copy(ROOT / "scripts" / file, tmp_path / "scripts")
+    for package in ("server", "evidence", "schemas"):
+        (tmp_path / package).symlink_to(ROOT / package)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "scripts" / name), "--help"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, "usage:" in done.stdout) == (0, True), done.stderr
 
 
 def _copied(dockerfile: str) -> Iterator[str]:
