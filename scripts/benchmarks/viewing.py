@@ -6,6 +6,7 @@ are there, as files without content of the right length.
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import time
@@ -52,8 +53,13 @@ def application(url: str, data: Path) -> tuple[Flask, FlaskClient]:
         }
     )
     with app.app_context(), unit_of_work() as session:
-        account = create_account(session, "bench", os.urandom(16).hex(), [Role.SUPERVISOR])
+        account = create_account(
+            session, f"bench-{os.urandom(4).hex()}", os.urandom(16).hex(), [Role.SUPERVISOR]
+        )
         _, secret = tokens.issue(session, TokenKind.BEARER, account, SYSTEM)
+    # As the web process does when it has loaded it.
+    gc.collect()
+    gc.freeze()
     client = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {secret}"
     return app, client
