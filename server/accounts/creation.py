@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 from evidence import clock
 from evidence.custody.append import append
 from evidence.custody.kinds import Kind
-from evidence.errors import InvalidInput, NameTaken
+from evidence.errors import InvalidInput, NameTaken, NotFound
 from evidence.people.access import Act, require
 from evidence.people.actor import SYSTEM, Actor, Role
 from evidence.people.models import Officer, OfficerStatus
-from server.accounts.models import Account, Station
+from server.accounts import tokens
+from server.accounts.models import Account, Station, Token, TokenKind
 from server.accounts.passwords import hash_password
 
 
@@ -71,6 +72,18 @@ def create_station(session: Session, name: str, unit_id: UUID | None, by: Actor)
     session.flush()
     append(session, Kind.ACCOUNT_CREATED, station.id, by, roles=[Role.STATION.value])
     return station
+
+
+def next_token(session: Session, station_id: UUID, by: Actor) -> tuple[Station, Token, str]:
+    """Another token of a station; those before stay good until they end or are revoked.
+
+    Raises AccessDenied, NotFound.
+    """
+    require(by, Act.ACCOUNT_MANAGE)
+    station = session.get(Station, station_id)
+    if station is None:
+        raise NotFound()
+    return station, *tokens.issue(session, TokenKind.STATION, station, by)
 
 
 def token_file(secret: str, verifier_key: str) -> str:

@@ -12,7 +12,7 @@ from evidence.errors import NotFound
 from evidence.people.access import Act, require
 from schemas.accounts import StationListed, StationRequest, StationResponse
 from server.accounts import tokens
-from server.accounts.creation import create_station, token_file
+from server.accounts.creation import create_station, next_token, token_file
 from server.accounts.current import current_actor, require_login
 from server.accounts.models import Station, Token, TokenKind
 from server.extensions import db, signer
@@ -39,6 +39,19 @@ def create(request: dict[str, Any]) -> dict[str, object]:
     with unit_of_work() as session:
         station = create_station(session, request["name"], request["unit_id"], actor)
         token, secret = tokens.issue(session, TokenKind.STATION, station, actor)
+    return _once(station, token, secret)
+
+
+@blp.post("/<uuid:station_id>/tokens")
+@blp.response(201, StationResponse)
+def issue(station_id: UUID) -> dict[str, object]:
+    """Another token of a station, shown once; those before stay good until they end."""
+    with unit_of_work() as session:
+        station, token, secret = next_token(session, station_id, current_actor())
+    return _once(station, token, secret)
+
+
+def _once(station: Station, token: Token, secret: str) -> dict[str, object]:
     return {
         "id": station.id,
         "name": station.name,

@@ -9,13 +9,14 @@ from flask_babel import gettext as _
 from sqlalchemy import func, select
 from werkzeug.wrappers import Response
 
+from evidence import clock
 from evidence.errors import EvidenceError, NotFound
 from evidence.people.access import Act, require
 from evidence.people.models import Officer, OfficerStatus, Unit
 from evidence.recorders.models import Recorder
 from server import jobs, moving, troubles
 from server.accounts import tokens
-from server.accounts.creation import create_station, token_file
+from server.accounts.creation import create_station, next_token, token_file
 from server.accounts.current import current_actor, require_login
 from server.accounts.models import Account, Station, Token, TokenKind
 from server.extensions import db, settings, signer
@@ -37,7 +38,11 @@ def _page(error: str = "", shown_once: str = "", station_name: str = "") -> str:
     stations = session.scalars(select(Station).order_by(Station.name)).all()
     valid = session.execute(
         select(Token.station_id, func.max(Token.expires_at))
-        .where(Token.station_id.is_not(None), Token.revoked_at.is_(None))
+        .where(
+            Token.station_id.is_not(None),
+            Token.revoked_at.is_(None),
+            Token.expires_at > clock.now(),
+        )
         .group_by(Token.station_id)
     )
     active = Officer.status == OfficerStatus.ACTIVE
@@ -70,6 +75,14 @@ def add_station() -> str | tuple[str, int]:
     except EvidenceError as error:
         return _page(error_words(error)), 422
     return _page(shown_once=token_file(secret, signer().verifier_key), station_name=name)
+
+
+@blp.post("/stations/<uuid:station_id>/tokens")
+def issue(station_id: UUID) -> str:
+    """Another token of a station; its token file is shown this once."""
+    with unit_of_work() as session:
+        station, _token, secret = next_token(session, station_id, current_actor())
+    return _page(shown_once=token_file(secret, signer().verifier_key), station_name=station.name)
 
 
 @blp.post("/stations/<uuid:station_id>/revoke")

@@ -82,3 +82,18 @@ def test_a_colleague_comes_changes_her_password_and_leaves(
     assert "已离职" in administrator.page.locator(".page-head").inner_text()
     hers.go("/accounts/own")
     assert "/login" in hers.page.url
+
+
+def test_a_station_gets_its_next_token_before_the_first_ends(
+    visit: Visitor, own_console: Console
+) -> None:
+    administrator = visit("administrator", at=own_console)
+    page = administrator.page
+    administrator.go("/administration")
+    page.click("#stations ~ .scroll details summary")
+    page.click("#stations ~ .scroll details[open] button")
+    token, key = page.locator("main .once pre").inner_text().splitlines()
+    assert token.startswith("zl_")
+    assert key.startswith("key ")
+    administrator.go("/administration")
+    assert page.locator("main .once").count() == 0
