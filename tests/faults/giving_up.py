@@ -71,10 +71,10 @@ def given_up(tus: Tus, told: Told, *, stays: bool) -> GivenUp:
 
 
 def longest_wait(tus: Tus, given: Sequence[GivenUp]) -> float:
-    """Go on with all of them at once; the seconds that the last one had to wait."""
+    """Go on with all of them at once; the seconds that the last one had to wait; 0 of none."""
     since = time.monotonic()
     with ThreadPoolExecutor(4) as people:
         waits = list(people.map(lambda each: each.resumed(tus, since), given))
     for each in given:
         each.hang_up()
-    return max(waits)
+    return max(waits, default=0.0)
