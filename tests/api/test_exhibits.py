@@ -355,6 +355,9 @@ def test_a_poster_is_served_privately_and_is_no_event(office: Office) -> None:
     assert again.status_code == 304
     stranger = office.app.test_client().get(f"/api/v1/exhibits/{exhibit}/poster", headers=headers)
     assert stranger.status_code == 401
+    # Nor does it tell whoever logs in there next that what the browser keeps is still right.
+    other = office.client("other_handler")
+    assert other.get(f"/api/v1/exhibits/{exhibit}/poster", headers=headers).status_code == 404
     assert client.get(f"/api/v1/exhibits/{bare}/poster").status_code == 404
     assert office.kinds(exhibit) == ["exhibit:sealed"]
 
