@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from evidence.errors import EvidenceError, LoginFailed, LoginRefused
@@ -20,7 +21,25 @@ def _own(target: str | None) -> str:
     safe = target and target.startswith("/") and not target.startswith(("//", "/\\"))
     if not safe or parts.netloc or parts.scheme or any(ord(c) < 0x21 for c in target or ""):
         return url_for("workbench.home")
-    return target or "/"
+    return _shown(target or "/")
+
+
+def _shown(target: str) -> str:
+    """`target`; of an address that only takes acts, and answered one with a page, what is above."""
+    path = urlsplit(target).path
+    if _rule(path, "POST") in (None, _rule(path, "GET")):
+        return target
+    while not _rule(path := path.rpartition("/")[0] or "/", "GET"):
+        pass
+    return path
+
+
+def _rule(path: str, method: str) -> str | None:
+    try:
+        found, _ = current_app.url_map.bind("").match(unquote(path), method, return_rule=True)
+    except HTTPException:
+        return None
+    return found.rule
 
 
 @blp.get("/login")
