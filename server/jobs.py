@@ -187,7 +187,6 @@ def read_media_now(exhibit_id: UUID, *, give_up: bool = False) -> None:
         return
     sha256, filename = exhibit.sha256, exhibit.filename
     db.session.rollback()
-    with store().local_path(sha256) as path:
-        reading = read(path, filename, store(), give_up=give_up)
+    reading = read(store(), sha256, filename, give_up=give_up)
     with unit_of_work() as session:
         record_media(session, session.get_one(Exhibit, exhibit_id), reading)

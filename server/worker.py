@@ -62,7 +62,7 @@ class Worker:
             workers=JOB_THREADS,
             periodic=False,
             initial_delay=0.05,
-            max_delay=0.5,
+            max_delay=0.1,
             check_worker_health=True,
         )
 

@@ -1,13 +1,15 @@
 """Running ffmpeg on bytes that nobody vouches for: bounded in time, memory, output and reach.
 
-No shell, no stdin, no network: the tools get one local file by its absolute path, the `file:`
-prefix in front so that no name can be an option or a URL, a protocol whitelist that leaves them
-nothing else, and a format whitelist without playlists, which would name other files.
+No shell, no stdin: the tools get one local file by its absolute path, the `file:` prefix in front
+so that no name can be an option or a URL, or one address on this machine's loopback (lending.py); a
+protocol whitelist that leaves them nothing else, and a format whitelist without playlists, which
+would name other files and addresses.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +24,7 @@ SECONDS = 60
 MEMORY_BYTES = 2 * 1024**3
 OUTPUT_BYTES = 16 * 1024**2
 _MESSAGE_BYTES = 4000
+_POINTER = re.compile(r" @ 0x[0-9a-f]+")  # where the tool's own memory was: never the same twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +39,16 @@ class Ran:
 FORMATS = "mov,matroska,avi,mpegts,mpeg,wav,mp3,aac,ogg,flac"
 
 
-def local(path: Path) -> str:
-    """How a tool is told of a file."""
-    return f"file:{path.absolute()}"
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How a tool is told of a recording, and by which protocols it may reach it."""
+
+    address: str
+    protocols: str
+
+
+def local(path: Path) -> Source:
+    return Source(f"file:{path.absolute()}", "file")
 
 
 # util-linux's prlimit sets the limits in the child itself: nothing of ours runs between fork and
@@ -82,7 +92,7 @@ def run(command: Sequence[str], *, seconds: float = SECONDS) -> Ran:
             process.wait()
             raise MediaToolOverran(f"{command[0]} took more than {seconds:.0f} s.") from None
         complaints.seek(0)
-        said = _without_paths(complaints.read(_MESSAGE_BYTES), command)
+        said = _repeatable(complaints.read(_MESSAGE_BYTES), command)
         if status < 0:
             raise MediaToolOverran(f"{command[0]} was ended by signal {-status}.")
         if status:
@@ -91,10 +101,10 @@ def run(command: Sequence[str], *, seconds: float = SECONDS) -> Ran:
         return Ran(output.read(OUTPUT_BYTES), said)
 
 
-def _without_paths(complaints: bytes, command: Sequence[str]) -> str:
-    """What the tool said, without where our files are."""
-    said = complaints.decode("utf-8", "replace")
+def _repeatable(complaints: bytes, command: Sequence[str]) -> str:
+    """What the tool said, without where our files are, and the same each time."""
+    said = _POINTER.sub("", complaints.decode("utf-8", "replace"))
     for argument in command:
-        if argument.startswith("file:"):
+        if argument.startswith(("file:", "http:")):
             said = said.replace(f"{argument}: ", "").replace(argument, "the file")
     return said.strip()

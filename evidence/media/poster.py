@@ -9,17 +9,17 @@ import ffmpeg
 from PIL import Image, ImageOps
 
 from evidence.errors import MediaUnreadable
-from evidence.media.limits import run
+from evidence.media.limits import Source, run
 from evidence.media.probe import input_of, open_photograph
 
 EDGE = 640
 _QUALITY = 82
 
 
-def arguments(path: Path, at_seconds: float) -> list[str]:
+def arguments(source: Source, at_seconds: float) -> list[str]:
     """ffmpeg's command for one representative frame after `at_seconds`, as PNG on its output."""
     picture = (
-        input_of(path, ss=f"{at_seconds:.3f}")
+        input_of(source, ss=f"{at_seconds:.3f}")
         .filter("thumbnail", 24)
         .filter(
             "scale", f"min({EDGE},iw)", f"min({EDGE},ih)", force_original_aspect_ratio="decrease"
@@ -32,13 +32,13 @@ def arguments(path: Path, at_seconds: float) -> list[str]:
     return command
 
 
-def of_recording(path: Path, duration_ms: int | None) -> bytes:
+def of_recording(source: Source, duration_ms: int | None) -> bytes:
     """Raises MediaUnreadable where no frame can be decoded, MediaToolFailed."""
     # A second in, where there is one: the first frames are often black.
     starts = [1.0, 0.0] if (duration_ms or 0) > 2000 else [0.0]
     for at in starts:
         try:
-            frame = run(arguments(path, at)).output
+            frame = run(arguments(source, at)).output
         except MediaUnreadable:
             continue
         if frame:

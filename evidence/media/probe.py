@@ -12,7 +12,7 @@ import PIL
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from evidence.errors import MediaUnreadable
-from evidence.media.limits import FORMATS, local, run
+from evidence.media.limits import FORMATS, Source, run
 
 # A photograph of more pixels is not opened: a few kilobytes can unpack to gigabytes. A baseline
 # JPEG, which is what cameras write, is decoded at a fraction of its size; 50 million pixels of
@@ -22,7 +22,6 @@ _MOST_PIXELS_BASELINE = 200_000_000
 # Pillow's own limit warns through the process's one filter of warnings, which threads share.
 Image.MAX_IMAGE_PIXELS = None
 PILLOW = f"Pillow {PIL.__version__}"
-_WHITELIST = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
 _LONGEST_TEXT = 500
 
 
@@ -38,11 +37,12 @@ class Facts:
     problem: str | None = None
 
 
-def recording(path: Path) -> Facts:
+def recording(source: Source) -> Facts:
     """Facts of a video or sound recording. Raises MediaUnreadable, MediaToolFailed."""
     command = [
-        "ffprobe", "-v", "error", "-hide_banner", "-protocol_whitelist", "file",
-        "-format_whitelist", FORMATS, "-show_format", "-show_streams", "-of", "json", local(path),
+        "ffprobe", "-v", "error", "-hide_banner", "-protocol_whitelist", source.protocols,
+        "-format_whitelist", FORMATS, "-show_format", "-show_streams", "-of", "json",
+        source.address,
     ]  # fmt: skip
     ran = run(command)
     try:
@@ -159,6 +159,7 @@ def _degrees(parts: Any, negative: bool) -> float:
     return -value if negative else value
 
 
-def input_of(path: Path, **options: object) -> Any:
-    """ffmpeg-python's input node for a local file and nothing else."""
-    return ffmpeg.input(local(path), **_WHITELIST, **options)
+def input_of(source: Source, **options: object) -> Any:
+    """ffmpeg-python's input node for a recording and nothing else."""
+    allowed = {"protocol_whitelist": source.protocols, "format_whitelist": FORMATS}
+    return ffmpeg.input(source.address, **allowed, **options)

@@ -16,41 +16,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from evidence.digests import SEGMENT_BYTES, Segment
+from evidence.digests import Segment
 from evidence.errors import EvidenceError, StorageFull
 from evidence.storage import journal
+from evidence.storage.buffers import BUFFERS
 from evidence.storage.durable import refusal
 from evidence.storage.read_back import RunningReadBack
 
 _WAITING = 1  # segments before each of the two threads, beside the one in it
-
-
-class Buffers:
-    """Room for the received bytes of a few segments, shared by all writers of a process.
-
-    Whoever finds none left has its segments digested a second time instead of compared.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._free: list[bytearray] = []
-        self._left = most
-        self._lock = threading.Lock()
-
-    def borrow(self) -> bytearray | None:
-        with self._lock:
-            if self._free:
-                return self._free.pop()
-            if not self._left:
-                return None
-            self._left -= 1
-        return bytearray(SEGMENT_BYTES)
-
-    def give_back(self, buffer: bytearray) -> None:
-        with self._lock:
-            self._free.append(buffer)
-
-
-BUFFERS = Buffers(6)
 
 
 @dataclass(slots=True)

@@ -1,9 +1,9 @@
 """One writer on one upload of an S3 service.
 
-Bytes are spooled in files without a name on the local disk, a part at a time, and sent by a few
-threads while the next part arrives: memory stays small, however many writers there are. A part
-counts once the journal names it. A late part of a writer that has lost its lease can replace no
-part of its successor's: whoever takes a lease over leaves out the numbers that may be on their way.
+Bytes are spooled a part at a time and sent by a few threads while the next part arrives: memory
+stays small, however many writers there are. A part counts once the journal names it. A late part of
+a writer that has lost its lease can replace no part of its successor's: whoever takes a lease over
+leaves out the numbers that may be on their way.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import tempfile
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import BinaryIO, Self
 from uuid import UUID
 
 from evidence.digests import SEGMENT_BYTES, Segment
@@ -30,9 +28,9 @@ from evidence.errors import (
     UploadGone,
     UploadLeased,
 )
-from evidence.storage.durable import refusal, write_whole
 from evidence.storage.s3_bucket import Bucket, translated
 from evidence.storage.s3_journal import Journal, Part
+from evidence.storage.s3_spool import Spool
 
 # A connection that brought nothing for so long has lost its right to the next writer.
 SILENT_SECONDS = 10.0
@@ -40,9 +38,8 @@ _RENEW_SECONDS = 3.0
 # The service wants this of every part but the last.
 SMALLEST_PART = 5 * 1024 * 1024
 _MOST_PARTS = 10_000
-_AT_ONCE = 3  # parts of one writer on their way
+_AT_ONCE = 4  # parts of one writer on their way
 UNNAMED = 8  # parts that may have been sent without standing in the journal
-_NO_ROOM = "The disk under data/tmp is full. Free space there, then send it again."
 
 
 def journal_key(upload_id: UUID) -> str:
@@ -81,30 +78,6 @@ def checksum(digest: bytes) -> str:
     return base64.b64encode(digest).decode()
 
 
-@dataclass
-class _Spool:
-    """The part that is arriving."""
-
-    file: Any  # of the tempfile module
-    segments: list[Segment] = field(default_factory=list)
-    size: int = 0
-    holds_tail: bool = False
-
-    def put(self, content: bytes | memoryview) -> None:
-        """Raises StorageFull, StorageUnavailable."""
-        try:
-            write_whole(self.file.fileno(), content)
-        except OSError as error:
-            raise _refusal(error) from error
-        self.size += len(content)
-
-
-def _refusal(error: OSError) -> StorageError:
-    """It is not the store that is full."""
-    found = refusal(error)
-    return StorageFull(_NO_ROOM) if isinstance(found, StorageFull) else found
-
-
 class S3Writer:
     """Its calls come from one thread."""
 
@@ -128,7 +101,7 @@ class S3Writer:
         beyond = self._journal.numbers + (UNNAMED if self._journal.open else 0)
         self._number = beyond
         self._sent: list[tuple[Future[Part], bool]] = []  # not in the journal yet
-        self._held: list[_Spool] = []
+        self._held: list[Spool] = []
         self._tails = 0
         self._spool = self._begin_part()
         self._begin_segment()
@@ -138,7 +111,7 @@ class S3Writer:
             self._load_tail()
             self._swap(self._journal.but(nonce=os.urandom(8).hex(), open=True, numbers=beyond))
         except BaseException:
-            self._spool.file.close()
+            self._spool.close()
             raise
 
     @property
@@ -152,11 +125,9 @@ class S3Writer:
             raise UploadLeased("Another connection has taken this upload over.")
         self._journal, self._etag, self._swapped = wanted, etag, time.monotonic()
 
-    def _begin_part(self) -> _Spool:
-        try:
-            return _Spool(tempfile.TemporaryFile(dir=self._folder, buffering=0))
-        except OSError as error:
-            raise _refusal(error) from error
+    def _begin_part(self) -> Spool:
+        # What is held back may be a whole request: it would have all the memory there is.
+        return Spool(self._folder, in_memory=not self._hold)
 
     def _begin_segment(self) -> None:
         self._digest = hashlib.sha256()
@@ -204,7 +175,20 @@ class S3Writer:
         else:
             self._send(ended)
 
-    def _send(self, spool: _Spool) -> None:
+    def _send(self, spool: Spool) -> None:
+        try:
+            self._make_way()
+            multipart = self._journal.multipart
+            sent = self._senders.submit(
+                _send_part, self._bucket, self._id, multipart, self._number, spool
+            )
+        except BaseException:
+            spool.close()
+            raise
+        self._sent.append((sent, spool.holds_tail))
+
+    def _make_way(self) -> None:
+        """Wait until another part may be sent, and take its number."""
         if len(self._sent) >= UNNAMED:
             self._name_sent(wait_for=1)
         under_way = [sent for sent, _ in self._sent if not sent.done()]
@@ -213,10 +197,6 @@ class S3Writer:
         self._number += 1
         if self._number > _MOST_PARTS:
             raise StorageFull("This upload has too many parts for the storage service.")
-        sent = self._senders.submit(
-            _send_part, self._bucket, self._id, self._journal.multipart, self._number, spool
-        )
-        self._sent.append((sent, spool.holds_tail))
 
     def _name_sent(self, wait_for: int = 0) -> None:
         """Put into the journal what has arrived there, in order; wait for the first `wait_for`."""
@@ -275,8 +255,7 @@ class S3Writer:
             return self._journal.tail
         self._tails += 1
         name = f"staging/{self._id}/tail-{self._journal.nonce}-{self._tails}"
-        self._spool.file.seek(0)
-        self._bucket.put(name, self._spool.file.read())
+        self._bucket.put(name, self._spool.content())
         return name
 
     def discard(self) -> None:
@@ -284,7 +263,7 @@ class S3Writer:
             sent.exception()  # whatever has arrived is named by no journal
         self._sent.clear()
         for spool in (*self._held, self._spool):
-            spool.file.close()
+            spool.close()
         self._held.clear()
         self._spool = self._begin_part()
         self._begin_segment()
@@ -300,7 +279,7 @@ class S3Writer:
         trace: TracebackType | None,
     ) -> None:
         for spool in (*self._held, self._spool):
-            spool.file.close()
+            spool.close()
         for sent, _ in self._sent:
             sent.exception()
         # Whoever cannot close it, or has lost it, leaves it to its time.
@@ -316,21 +295,15 @@ def _result(sent: Future[Part]) -> Part:
     return sent.result()
 
 
-def _send_part(bucket: Bucket, upload_id: UUID, multipart: str, number: int, spool: _Spool) -> Part:
-    with spool.file as file:
-        if len(spool.segments) == 1:
-            digest = spool.segments[0].sha256
-        else:
-            file.seek(0)
-            digest = hashlib.file_digest(file, "sha256").digest()
-        file.seek(0)
+def _send_part(bucket: Bucket, upload_id: UUID, multipart: str, number: int, spool: Spool) -> Part:
+    with spool:
         return send_part(
             bucket,
             upload_id,
             multipart,
             number=number,
-            body=file,
-            digest=digest,
+            body=spool.body(),
+            digest=spool.sha256(),
             segments=tuple(spool.segments),
         )
 
@@ -341,7 +314,7 @@ def send_part(
     multipart: str,
     *,
     number: int,
-    body: BinaryIO | bytes,
+    body: BinaryIO | bytes | bytearray,
     digest: bytes,
     segments: tuple[Segment, ...],
 ) -> Part:

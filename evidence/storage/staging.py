@@ -23,7 +23,8 @@ from typing import Self
 from evidence.digests import SEGMENT_BYTES, Segment
 from evidence.errors import UploadComplete, UploadGone, UploadLeased
 from evidence.storage import journal
-from evidence.storage.behind import BUFFERS, Arrived, Follower
+from evidence.storage.behind import Arrived, Follower
+from evidence.storage.buffers import BUFFERS
 from evidence.storage.durable import translated
 from evidence.storage.read_back import RunningReadBack
 

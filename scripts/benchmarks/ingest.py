@@ -2,8 +2,8 @@
 
 Each round copies the same file with `cat` and fsync, then sends it as one upload to a server
 that scripts/run would start, and waits until the upload's state is sealed. Digesting at the
-at the source is the dock's work and is timed apart. With `peer`, @tus/server and its file store get
-the same file by the same client in the same rounds; it digests nothing.
+source is the dock's work and is timed apart. With `peer`, @tus/server and its file store get
+the same file by the same client in the same rounds; it digests nothing. All begin alike (`level`).
 """
 
 from __future__ import annotations
@@ -40,8 +40,21 @@ def original(path: Path, size: int) -> None:
             file.write(block)
 
 
+def level(folder: Path, size: int) -> None:
+    """What each measurement begins with, whoever was measured before.
+
+    The disk has nothing left to write, and as much memory as the file takes is at hand: the host of
+    a virtual machine takes back what was not used for a while, and who gets it again waits.
+    """
+    os.sync()
+    scratch = folder / "scratch.bin"
+    original(scratch, size)
+    scratch.unlink()
+
+
 def copy(source: Path, target: Path) -> float:
     """Seconds of `cat source > target` with fsync."""
+    level(target.parent, source.stat().st_size)
     began = time.perf_counter()
     with target.open("wb") as file:
         subprocess.run(["cat", str(source)], stdout=file, check=True)
@@ -69,6 +82,7 @@ def send(server: Server, path: Path, sha256: str) -> float:
     """Seconds from creation until the upload is sealed."""
     headers = server.headers
     connection = http.client.HTTPConnection(server.host, server.port)
+    level(path.parent, path.stat().st_size)
     began = time.perf_counter()
     where = deliver(connection, "/api/v1/uploads", headers, path, sha256)
     state = sealed(connection, where, headers)
@@ -172,6 +186,7 @@ class TusServer:
     def take(self, path: Path, sha256: str) -> float:
         """Seconds from creation until it has acknowledged every byte; it syncs nothing."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port)
+        level(path.parent, path.stat().st_size)
         began = time.perf_counter()
         where = deliver(connection, "/files", {"Tus-Resumable": "1.0.0"}, path, sha256)
         seconds = time.perf_counter() - began

@@ -3,6 +3,7 @@
 Each round uploads the file with boto3 as it comes, then sends it to a server of ours that keeps
 originals on that service. Two moments are taken: when every byte is acknowledged, which is what
 upload_file waits for too, and when the whole was read back from the service, compared and sealed.
+Both begin alike (`ingest.level`), and who comes first changes from round to round.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ import statistics
 import time
 from pathlib import Path
 
-from scripts.benchmarks.ingest import GIB, change, deliver, original, sealed
+from scripts.benchmarks.ingest import GIB, change, deliver, level, original, sealed
 from scripts.benchmarks.seaweed import BUCKET, KEY, SECRET, SeaweedServer, s3_client
 from scripts.benchmarks.server import Server
 
-ROUNDS = 5
+ROUNDS = 6
 
 
 def _send(server: Server, path: Path, sha256: str) -> tuple[float, float]:
     """Seconds from creation until every byte is acknowledged, and until the upload is sealed."""
     connection = http.client.HTTPConnection(server.host, server.port)
+    level(path.parent, path.stat().st_size)
     began = time.perf_counter()
     where = deliver(connection, "/api/v1/uploads", server.headers, path, sha256)
     taken = time.perf_counter() - began
@@ -34,11 +36,10 @@ def _send(server: Server, path: Path, sha256: str) -> tuple[float, float]:
 def _upload_file(service: SeaweedServer, path: Path) -> float:
     """Seconds of boto3's upload_file."""
     client = s3_client(service.url)
+    level(path.parent, path.stat().st_size)
     began = time.perf_counter()
     client.upload_file(str(path), BUCKET, "peer")
-    seconds = time.perf_counter() - began
-    client.delete_object(Bucket=BUCKET, Key="peer")
-    return seconds
+    return time.perf_counter() - began
 
 
 def run(folder: Path, size: int = GIB) -> dict[str, object]:
@@ -50,12 +51,15 @@ def run(folder: Path, size: int = GIB) -> dict[str, object]:
     with SeaweedServer() as service:
         os.environ["ZHENGLIAN_STORE_URL"] = f"s3://{BUCKET}/bench?endpoint={service.url}"
         with Server(folder / "data") as server:
-            for _ in range(ROUNDS):
+            for number in range(ROUNDS):
                 sha256 = change(source)
-                theirs.append(_upload_file(service, source))
+                if number % 2 == 0:
+                    theirs.append(_upload_file(service, source))
                 acknowledged, whole = _send(server, source, sha256)
                 taken.append(acknowledged)
                 ours.append(whole)
+                if number % 2:
+                    theirs.append(_upload_file(service, source))
             memory = server.peak_memory()
         del os.environ["ZHENGLIAN_STORE_URL"]
 

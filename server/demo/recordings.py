@@ -77,7 +77,7 @@ def make(path: Path, scene: int, at: dt.datetime) -> None:
         "-t", str(SECONDS), "-vf", _overlay(path.name, at), "-threads", "1",
         "-c:v", "libx264", "-preset", "ultrafast", "-crf", "30", "-pix_fmt", "yuv420p",
         "-c:a", "aac", "-b:a", "32k", "-movflags", "+faststart",
-        "-metadata", f"creation_time={at.astimezone(dt.UTC).isoformat()}", local(path),
+        "-metadata", f"creation_time={at.astimezone(dt.UTC).isoformat()}", local(path).address,
     ]  # fmt: skip
     run(command)
     os.utime(path, (at.timestamp(), at.timestamp()))

@@ -66,6 +66,14 @@ def staged(store: Store, content: bytes, *, pieces: int = 1000) -> UUID:
     return upload_id
 
 
+def filed(store: Store, content: bytes) -> str:
+    """The SHA-256 of an original with `content`."""
+    upload_id = staged(store, content, pieces=len(content) or 1)
+    store.file(upload_id, store.read_back(upload_id))
+    store.remove(upload_id)
+    return sha256(content)
+
+
 def cut(content: bytes, length: int) -> Iterator[bytes]:
     for at in range(0, len(content), length):
         yield content[at : at + length]

@@ -12,7 +12,7 @@ from evidence.errors import LogForked, StorageUnavailable, UploadGone
 from evidence.storage import names
 from evidence.storage.falling_through import FallingThrough
 from evidence.storage.port import Store
-from tests.contracts.stores import MOVING, close, open_pair, sha256, staged
+from tests.contracts.stores import MOVING, close, filed, open_pair, sha256, staged
 
 
 class Pair:
@@ -21,12 +21,6 @@ class Pair:
     def __init__(self, backend: str, folder: Path) -> None:
         self.new, self.old = open_pair(backend, folder)
         self.both: Store = FallingThrough(self.new, self.old)
-
-    def filed(self, store: Store, content: bytes) -> str:
-        upload_id = staged(store, content)
-        store.file(upload_id, store.read_back(upload_id))
-        store.remove(upload_id)
-        return sha256(content)
 
 
 @pytest.fixture(params=MOVING)
@@ -37,7 +31,7 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pair]:
 
 
 def test_what_is_new_goes_to_the_new_one_alone(pair: Pair) -> None:
-    digest = pair.filed(pair.both, b"new")
+    digest = filed(pair.both, b"new")
     poster = pair.both.put_derivative(b"poster")
     pair.both.put_tile("tile/0/000.p/1", b"hash")
     exhibit_id = uuid4()
@@ -51,7 +45,7 @@ def test_what_is_new_goes_to_the_new_one_alone(pair: Pair) -> None:
 
 
 def test_what_the_new_one_has_not_is_read_from_the_old(pair: Pair) -> None:
-    digest, poster = pair.filed(pair.old, b"old"), pair.old.put_derivative(b"poster")
+    digest, poster = filed(pair.old, b"old"), pair.old.put_derivative(b"poster")
     exhibit_id = uuid4()
     pair.old.quarantine(staged(pair.old, b"doubtful"), exhibit_id)
     pair.old.put_tile("tile/0/000", b"hashes")
@@ -62,7 +56,7 @@ def test_what_the_new_one_has_not_is_read_from_the_old(pair: Pair) -> None:
     assert both.tile("tile/0/000") == b"hashes"
     with both.local_path(digest) as path:
         assert path.read_bytes() == b"old"
-    pair.filed(pair.new, b"old")
+    filed(pair.new, b"old")
     assert list(both.originals()) == [digest]
 
 
@@ -103,8 +97,8 @@ def test_a_tile_of_the_old_one_is_never_written_over(pair: Pair) -> None:
 
 
 def test_what_is_set_aside_is_found_in_neither(pair: Pair) -> None:
-    digest, exhibit_id = pair.filed(pair.old, b"rotten"), uuid4()
-    pair.filed(pair.new, b"rotten")
+    digest, exhibit_id = filed(pair.old, b"rotten"), uuid4()
+    filed(pair.new, b"rotten")
     pair.both.set_aside(digest, exhibit_id)
     assert list(pair.both.originals()) == []
 
@@ -122,8 +116,8 @@ def test_who_dies_between_setting_aside_in_one_and_in_the_other_finds_the_altere
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is what is read, and the other would make it seem intact."""
-    digest = pair.filed(pair.old, b"abc")
-    pair.filed(pair.new, b"abc")
+    digest = filed(pair.old, b"abc")
+    filed(pair.new, b"abc")
     exhibit_id = uuid4()
 
     def die(*_: object) -> None:

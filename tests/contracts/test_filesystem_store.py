@@ -22,7 +22,7 @@ from evidence.errors import (
     StorageUnavailable,
     UploadLeased,
 )
-from evidence.storage import behind, filesystem, staging
+from evidence.storage import behind, buffers, filesystem, staging
 from evidence.storage.filesystem import FilesystemStore
 from evidence.storage.journal import RECORD_BYTES
 from evidence.storage.port import StagingWriter
@@ -200,7 +200,7 @@ def test_the_last_byte_leaves_hardly_anything_to_read(store: FilesystemStore) ->
 def test_without_buffers_left_the_segments_are_digested_instead(
     store: FilesystemStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(staging, "BUFFERS", behind.Buffers(0))
+    monkeypatch.setattr(staging, "BUFFERS", buffers.Buffers(0))
     content = os.urandom(SEGMENT_BYTES + 5)
     upload_id = staged(store, content, pieces=1024 * 1024)
     assert store.unread(upload_id) == 0
@@ -216,12 +216,12 @@ def test_buffers_come_back_whatever_happens(store: FilesystemStore) -> None:
             writer.write(b"y" * 100)
             writer.discard()
             writer.write(b"z")
-    lent = [behind.BUFFERS.borrow() for _ in range(6)]
+    lent = [buffers.BUFFERS.borrow() for _ in range(6)]
     assert None not in lent
-    assert behind.BUFFERS.borrow() is None
+    assert buffers.BUFFERS.borrow() is None
     for buffer in lent:
         assert buffer is not None
-        behind.BUFFERS.give_back(buffer)
+        buffers.BUFFERS.give_back(buffer)
 
 
 def test_a_silent_writer_is_taken_over_and_touches_nothing_more(

@@ -9,16 +9,9 @@ import pytest
 
 from evidence.errors import FixityMismatch, InvalidInput, LogForked, OriginalMissing, UploadGone
 from evidence.storage.port import Store
-from tests.contracts.stores import sha256, staged
+from tests.contracts.stores import filed, sha256, staged
 
 LONG = bytes(range(251)) * 10_000  # 2.5 MB: several pieces
-
-
-def filed(store: Store, content: bytes) -> str:
-    upload_id = staged(store, content)
-    store.file(upload_id, store.read_back(upload_id))
-    store.remove(upload_id)
-    return sha256(content)
 
 
 def test_an_original_is_found_under_its_digest_whole(store: Store) -> None:

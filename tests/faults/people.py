@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.api.tus import Answer, Tus, metadata
+from tests.api.tus import Answer, Tus, checksum, metadata
 from tests.contracts.stores import sha256
 from tests.faults.reckoning import audited, losses, settle
 from tests.faults.storm import Storm
@@ -17,9 +17,11 @@ class People:
         self.server, self.tus = server, Tus(server)
         self.storm = Storm(server, server.url, 20230915)
 
-    def begin(self, size: int, brought: int = 0, *, deferred: bool = False) -> Told:
+    def begin(
+        self, size: int, brought: int = 0, *, deferred: bool = False, given: bytes = b""
+    ) -> Told:
         """A recording of `size` bytes, of which so many have come; its length said later."""
-        told = Told(self.storm.chance.getrandbits(64), size)
+        told = Told(self.storm.chance.getrandbits(64), size, given=given)
         told.sha256 = sha256(told.content())
         claims: dict[str, str | None] = {
             "Upload-Metadata": metadata(filename="a.mp4", sha256=told.sha256)
@@ -30,10 +32,12 @@ class People:
             assert self.send(told, brought).status == 204
         return told
 
-    def send(self, told: Told, size: int) -> Answer:
-        """The next `size` bytes; what is acknowledged is noted."""
+    def send(self, told: Told, size: int, *, vouched: bool = False) -> Answer:
+        """The next `size` bytes, with a checksum or without; what is acknowledged is noted."""
         at = told.acknowledged
-        sent = self.tus.send(told.where, at, told.content()[at : at + size])
+        body = told.content()[at : at + size]
+        vouching = {"Upload-Checksum": checksum("sha256", body)} if vouched else None
+        sent = self.tus.send(told.where, at, body, vouching)
         if sent.status == 204:
             told.acknowledged = sent.offset
         return sent

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.api.tus import UPLOADS
@@ -15,6 +17,7 @@ from tests.live import LiveServer
 __all__ = ["place_for_all", "small_disk"]
 
 pytestmark = pytest.mark.grown_up
+PHOTO = Path(__file__).resolve().parents[1] / "golden" / "media" / "DSCN0010.jpg"
 FULL = [
     (507, ""),
     (507, "XMinioStorageFull"),
@@ -69,14 +72,17 @@ def test_a_full_disk_under_what_is_on_its_way_is_told_apart_from_a_full_store(
     (own_server.data / "tmp").symlink_to(small_disk.path)
     own_server.start_web()
     people = People(own_server)
-    people.begin(3 * MIB, 3 * MIB)
+    photograph = PHOTO.read_bytes()  # which the tools get as a file
+    people.begin(len(photograph), len(photograph), given=photograph)
     half = people.begin(3 * MIB, MIB + 5)
     with small_disk.full():
-        # The first piece of the one finds no room, the other's not even for where it stands.
+        # What is kept back until it is known to be right. The first piece of the one finds no
+        # room, the other's not even for where it stands.
         for told in (people.begin(MIB), half, half):
-            answer = people.send(told, MIB)
+            answer = people.send(told, MIB, vouched=True)
             people.assert_refused_for_lack_of_room(answer)
             assert "data/tmp" in answer.json["title"]
+        assert people.send(half, MIB).status == 204, "there is memory for it"
         own_server.start_brisk_worker()
         until(lambda: _job_failed(own_server, "StorageFull"))
         assert _unread(own_server)

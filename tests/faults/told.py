@@ -15,7 +15,8 @@ class Told:
     sha256: str = ""
     where: str = ""
     acknowledged: int = 0
+    given: bytes = b""  # instead of bytes of no meaning
 
     def content(self) -> bytes:
         """Made anew: of a long storm they would not all have room in memory."""
-        return random.Random(self.seed).randbytes(self.size)
+        return self.given or random.Random(self.seed).randbytes(self.size)

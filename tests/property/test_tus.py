@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from evidence.errors import OffsetMismatch
-from evidence.storage import behind, staging
+from evidence.storage import buffers, staging
 from evidence.storage.filesystem import FilesystemStore
 from evidence.storage.journal import RECORD_BYTES
 from tests.contracts.stores import sha256
@@ -34,8 +34,8 @@ SMALL_SEGMENT = 64
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Segments of 64 bytes, so that a short example crosses many."""
     monkeypatch.setattr(staging, "SEGMENT_BYTES", SMALL_SEGMENT)
-    monkeypatch.setattr(behind, "SEGMENT_BYTES", SMALL_SEGMENT)
-    monkeypatch.setattr(staging, "BUFFERS", behind.Buffers(2))
+    monkeypatch.setattr(buffers, "SEGMENT_BYTES", SMALL_SEGMENT)
+    monkeypatch.setattr(staging, "BUFFERS", buffers.Buffers(2))
     return
 
 

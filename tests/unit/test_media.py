@@ -17,10 +17,17 @@ from evidence.errors import MediaToolFailed, MediaToolOverran, MediaUnreadable
 from evidence.exhibits.models import MediaState
 from evidence.exhibits.reading import read
 from evidence.media import limits, poster, probe, sniff
-from evidence.storage.memory import MemoryStore
+from evidence.storage.port import Store
+from tests.contracts.stores import filed, open_store
 
 MEDIA = Path(__file__).resolve().parents[1] / "golden" / "media"
 FILM, PHOTO = MEDIA / "max-heromode.mp4", MEDIA / "DSCN0010.jpg"
+
+
+# One that keeps its originals as files, and one whose originals are lent to the tools.
+@pytest.fixture(params=["filesystem", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    return open_store(request.param, tmp_path)
 
 
 @pytest.fixture
@@ -33,8 +40,8 @@ def made(tmp_path: Path) -> Callable[[str, bytes], Path]:
     return make
 
 
-def test_a_film_is_read_with_a_poster(store: MemoryStore) -> None:
-    reading = read(FILM, "a.mp4", store)
+def test_a_film_is_read_with_a_poster(store: Store) -> None:
+    reading = read(store, filed(store, FILM.read_bytes()), "a.mp4")
     assert (reading.state, reading.media_type) == (MediaState.READ, "video/mp4")
     assert (reading.width, reading.height) == (848, 480)
     assert reading.duration_ms == pytest.approx(11_000, abs=500)
@@ -43,19 +50,19 @@ def test_a_film_is_read_with_a_poster(store: MemoryStore) -> None:
     assert store.derivative(reading.poster_sha256)[:3] == b"\xff\xd8\xff"
 
 
-def test_a_photograph_is_read_with_its_place(store: MemoryStore) -> None:
-    reading = read(PHOTO, "DSCN0010.jpg", store)
+def test_a_photograph_is_read_with_its_place(store: Store) -> None:
+    reading = read(store, filed(store, PHOTO.read_bytes()), "DSCN0010.jpg")
     assert (reading.state, reading.media_type) == (MediaState.READ, "image/jpeg")
     assert (reading.details["make"], reading.details["model"]) == ("NIKON", "COOLPIX P6000")
     assert reading.details["location"].startswith("+43.467448+011.885127")
     assert reading.poster_sha256
 
 
-def test_a_zip_called_mp4_is_kept_and_marked(store: MemoryStore, tmp_path: Path) -> None:
+def test_a_zip_called_mp4_is_kept_and_marked(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     with zipfile.ZipFile(path, "w") as packed:
         packed.writestr("a.txt", "a")
-    reading = read(path, "a.mp4", store)
+    reading = read(store, filed(store, path.read_bytes()), "a.mp4")
     assert (reading.state, reading.media_type) == (MediaState.NOT_MEDIA, "application/zip")
     assert reading.contradicts_name
 
@@ -70,20 +77,20 @@ def test_a_zip_called_mp4_is_kept_and_marked(store: MemoryStore, tmp_path: Path)
     ],
 )
 def test_what_cannot_be_read_says_why(
-    store: MemoryStore, made: Callable[[str, bytes], Path], content: bytes, state: MediaState
+    store: Store, made: Callable[[str, bytes], Path], content: bytes, state: MediaState
 ) -> None:
-    reading = read(made("a.mp4", content), "a.mp4", store)
+    reading = read(store, filed(store, content), "a.mp4")
     assert reading.state is state
     assert reading.problem or state is MediaState.NOT_MEDIA
     assert "/" not in (reading.problem or "")
 
 
 def test_a_cut_recording_says_so_without_telling_where_files_are(
-    store: MemoryStore, made: Callable[[str, bytes], Path]
+    store: Store, made: Callable[[str, bytes], Path]
 ) -> None:
     whole = FILM.read_bytes()
     for share in (0.2, 0.6, 0.95):
-        reading = read(made("cut.mp4", whole[: int(len(whole) * share)]), "cut.mp4", store)
+        reading = read(store, filed(store, whole[: int(len(whole) * share)]), "cut.mp4")
         assert reading.state in (MediaState.UNREADABLE, MediaState.PARTIAL)
         assert reading.problem
         assert "cut.mp4" not in reading.problem
@@ -143,7 +150,7 @@ PLAYLISTS = {
 
 @pytest.mark.parametrize("kind", PLAYLISTS)
 def test_a_playlist_reaches_neither_the_network_nor_another_file(
-    store: MemoryStore,
+    store: Store,
     made: Callable[[str, bytes], Path],
     listener: tuple[str, list[str]],
     kind: str,
@@ -152,12 +159,12 @@ def test_a_playlist_reaches_neither_the_network_nor_another_file(
     secret = made("secret.mp4", FILM.read_bytes())
     for target in (f"{address}/a.mp4", str(secret), f"file:{secret}"):
         path = made("list.mp4", PLAYLISTS[kind].format(target=target).encode())
-        assert read(path, "list.mp4", store).poster_sha256 is None
+        assert read(store, filed(store, path.read_bytes()), "list.mp4").poster_sha256 is None
         # Also where the first bytes had let it through.
         with pytest.raises(MediaUnreadable):
-            probe.recording(path)
+            probe.recording(limits.local(path))
         with pytest.raises(MediaUnreadable):
-            poster.of_recording(path, 5000)
+            poster.of_recording(limits.local(path), 5000)
     assert asked == []
 
 
@@ -165,7 +172,7 @@ def test_a_playlist_reaches_neither_the_network_nor_another_file(
 def test_no_name_of_a_file_is_an_option_or_an_address(
     made: Callable[[str, bytes], Path], name: str
 ) -> None:
-    assert probe.recording(made(name, FILM.read_bytes())).width == 848
+    assert probe.recording(limits.local(made(name, FILM.read_bytes()))).width == 848
 
 
 # ── limits ───────────────────────────────────────────────────────────────────────────────
@@ -193,13 +200,13 @@ def test_a_tool_that_is_missing_is_no_fault_of_the_recording() -> None:
 
 
 def test_a_tool_that_overran_is_told_of_the_recording_only_in_the_end(
-    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "SECONDS", 0.001)
     monkeypatch.setattr(limits.run, "__kwdefaults__", {"seconds": 0.001})
     with pytest.raises(MediaToolOverran):
-        read(FILM, "a.mp4", store)
-    reading = read(FILM, "a.mp4", store, give_up=True)
+        read(store, filed(store, FILM.read_bytes()), "a.mp4")
+    reading = read(store, filed(store, FILM.read_bytes()), "a.mp4", give_up=True)
     assert reading.state is MediaState.UNREADABLE
     assert "took more than" in (reading.problem or "")
 
