@@ -4,17 +4,19 @@ data → fdatasync → journal record → read back. A crash in between leaves b
 names, and the next writer goes on before them. The journal itself is synced by `settle`, before
 an offset is acknowledged.
 
-One thread waits for the disk while the other digests: neither waits for its turn. What is on
+One thread waits for the disk while the other digests: neither waits for its turn. What was received
+and kept in memory is digested by a third meanwhile, so that the writer only receives. What is on
 its way is bounded, and so is memory.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from evidence.digests import Segment
 from evidence.errors import EvidenceError, StorageFull
@@ -26,17 +28,34 @@ from evidence.storage.read_back import RunningReadBack
 _WAITING = 1  # segments before each of the two threads, beside the one in it
 
 
-@dataclass(slots=True)
-class Arrived:
-    """A segment as it was received; its bytes too, where there was room to keep them."""
+_digesting = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="segment")
 
-    segment: Segment
-    received: bytearray | None
+
+class Arrived:
+    """A segment as it was received: its digest, or its bytes, of which it is taken in a thread."""
+
+    def __init__(self, length: int, received: bytearray | None, sha256: bytes = b"") -> None:
+        self.length, self.received, self._sha256 = length, received, sha256
+        self._digested: Future[bytes] | None = None
+        if received is not None:
+            self._digested = _digesting.submit(_sha256, memoryview(received)[:length])
+
+    @property
+    def segment(self) -> Segment:
+        """Waits for its digest."""
+        if self._digested is not None:
+            self._sha256 = self._digested.result()
+        return Segment(self.length, self._sha256)
 
     def forget(self) -> None:
         if self.received is not None:
+            wait([self._digested] if self._digested else [])
             BUFFERS.give_back(self.received)
             self.received = None
+
+
+def _sha256(content: memoryview) -> bytes:
+    return hashlib.sha256(content).digest()
 
 
 class _Stage:
@@ -114,7 +133,7 @@ class Follower:
         note = journal.record(self.offset, arrived.segment)
         if os.write(self._book, note) != len(note):
             raise StorageFull()  # the torn record is cut by the next writer
-        self.offset += arrived.segment.length
+        self.offset += arrived.length
 
     def _read_back(self, arrived: Arrived) -> None:
         if not self._attempt(self._compare, arrived):

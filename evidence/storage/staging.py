@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from evidence.digests import SEGMENT_BYTES, Segment
+from evidence.digests import SEGMENT_BYTES
 from evidence.errors import UploadComplete, UploadGone, UploadLeased
 from evidence.storage import journal
 from evidence.storage.behind import Arrived, Follower
@@ -97,7 +97,7 @@ class FileWriter:
         self._at = journal.end(segments)
         self._room = os.fstat(self._data).st_size
         self._behind = Follower(self._data, self._journal, self._at, running_from(self._at))
-        self._held: list[Segment] = []
+        self._held: list[Arrived] = []
         self._received: bytearray | None = None
         self._begin_segment()
         self._seen = time.monotonic()
@@ -125,9 +125,10 @@ class FileWriter:
                     self._received = BUFFERS.borrow()
                 part = view[: SEGMENT_BYTES - self._length]
                 self._put(part)
-                self._digest.update(part)
                 if self._received is not None:
                     self._received[self._length : self._length + len(part)] = part
+                else:
+                    self._digest.update(part)
                 self._length += len(part)
                 view = view[len(part) :]
                 if self._length == SEGMENT_BYTES:
@@ -143,21 +144,21 @@ class FileWriter:
             view = view[written:]
 
     def _end_segment(self) -> None:
-        segment = Segment(self._length, self._digest.digest())
-        received, self._received = self._received, None
+        arrived = Arrived(self._length, self._received, self._digest.digest())
+        self._received = None
         self._begin_segment()
         if self._hold:
-            self._held.append(segment)
+            self._held.append(arrived)
         else:
-            self._behind.hand_on(Arrived(segment, received))
+            self._behind.hand_on(arrived)
 
     def commit(self) -> int:
         with self._alive, translated():
             self._check()
             if self._length:
                 self._end_segment()
-            for segment in self._held:
-                self._behind.hand_on(Arrived(segment, None))
+            for arrived in self._held:
+                self._behind.hand_on(arrived)
             self._held.clear()
             return self._behind.settle()
 
@@ -170,8 +171,9 @@ class FileWriter:
 
     def _forget(self) -> None:
         self._held.clear()
-        Arrived(Segment(0, b""), self._received).forget()
-        self._received = None
+        if self._received is not None:
+            BUFFERS.give_back(self._received)
+            self._received = None
         self._begin_segment()
 
     def _check(self) -> None:
