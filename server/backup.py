@@ -6,8 +6,8 @@ makes FOLDER/<time in UTC>/ with the database (always as a SQLite file), the key
 derivatives, what is in quarantine, and every original. With --originals list the originals stay
 where they are, and only their digests and sizes are kept: for a store that is secured by itself.
 --since names an older backup on the same file system: an original that it has, whole, is shared
-with it instead of copied. An interrupted backup will do. --since newest takes the newest in FOLDER;
-where there is none, everything is copied.
+with it instead of copied. An interrupted backup will do. --since newest takes the newest in FOLDER
+that has originals; where there is none, everything is copied.
 
 The database is read first, at one moment; what comes in later is in the next backup. FOLDER holds
 the keys: guard it as you guard them.
@@ -45,6 +45,12 @@ from server.copying import CopiedTable, CopyRefused, copy_database
 from server.database_move import require_there
 from server.extensions import open_store
 from server.log_audit import of_database
+from server.own_log import rolled_back
+
+_LONGER_LOG = (
+    "The store holds tiles of a longer log than the database: it is another database, or an older "
+    "one. Correct ZHENGLIAN_DATABASE_URL, or restore the newest backup that there is"
+)
 
 
 class _Making:
@@ -134,6 +140,16 @@ class _Making:
         self.problems.append(f"{older} was altered; it was copied anew")
         return False
 
+    def look_for_a_longer_log(self) -> None:
+        """In the store as it is: a backup of an older database would pass for the newest state."""
+        source = prepare(create_engine(self.settings.database_url))
+        try:
+            with Session(source) as session:
+                if rolled_back(session, self.source):
+                    self.problems.append(_LONGER_LOG)
+        finally:
+            source.dispose()
+
     def audit(self, originals: str) -> None:
         """The log by the tiles just taken; and that the bytes of every exhibit are there."""
         engine = prepare(create_engine(f"sqlite:///{self.database}"))
@@ -203,6 +219,7 @@ def make(settings: Settings, folder: Path, originals: str, since: Path | None) -
     making.take_database()
     making.take_keys()
     making.take_store(originals)
+    making.look_for_a_longer_log()
     making.audit(originals)
     return making.finish(originals)
 

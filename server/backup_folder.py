@@ -70,9 +70,22 @@ def now_named() -> str:
 
 
 def newest(folder: Path) -> Path | None:
-    """The newest finished backup in `folder`, else the newest interrupted one, else None."""
+    """The newest finished backup with originals in `folder`, else the newest interrupted one, or
+    None.
+    """
     found = [path.parent for path in folder.glob(f"*/{STORE}") if _TIME.fullmatch(path.parent.name)]
-    return max(found, key=lambda path: ((path / INFO).exists(), path.name), default=None)
+    useful = [path for path in found if not _listed(path)]
+    return max(useful, key=lambda path: ((path / INFO).exists(), path.name), default=None)
+
+
+def _listed(folder: Path) -> bool:
+    """Whether it is finished, and only lists the originals. One that cannot be read is not known
+    to.
+    """
+    try:
+        return bool(json.loads((folder / INFO).read_text("utf-8"))["originals"] == "listed")
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
 
 
 def file_digest(path: Path) -> str:

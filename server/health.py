@@ -9,13 +9,13 @@ from pathlib import Path
 from uuid import uuid4
 
 from flask import current_app
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from evidence import clock
-from evidence.custody.models import CustodyEvent, Lease, LogHead
-from evidence.custody.tiles import TileReader, reaches_beyond
+from evidence.custody.models import Lease, LogHead
+from evidence.custody.tiles import TileReader
 from evidence.custody.waiting import oldest_unsigned
 from evidence.errors import CustodyError, LogForked
 from evidence.sqlite import begin_write
@@ -152,20 +152,7 @@ def _tiles_lead_to(head: LogHead) -> bool:
 
 def older_database() -> bool:
     """Whether the store holds tiles of a longer log than this database knows of."""
-    given = _indices_given()
-    while reaches_beyond(store(), given):
-        # The log may have grown between the two looks: then the second tells more.
-        db.session.rollback()
-        now = _indices_given()
-        if now == given:
-            return True
-        given = now
-    return False
-
-
-def _indices_given() -> int:
-    highest = db.session.scalar(select(func.max(CustodyEvent.leaf_index)))
-    return 0 if highest is None else highest + 1
+    return own_log.rolled_back(db.session(), store())
 
 
 CHECKS: dict[str, Check] = {

@@ -15,8 +15,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, make_url, text
 
+from evidence.custody.tiles import reaches_beyond
+from evidence.errors import StorageFull, StorageUnavailable
 from evidence.sqlite import prepare
 from server import config, starting
+from server.config import Settings
+from server.extensions import open_store
 
 _MIGRATING = 0x7A686C  # the lock that whoever migrates holds
 _FOLDER = Path(__file__).parent / "migrations"
@@ -54,7 +58,8 @@ def upgrade(engine: Engine) -> None:
 def to_present(environ: Mapping[str, str] | None = None) -> tuple[str, str]:
     """Migrate the database of the settings; of two at once, the second waits and finds it done.
 
-    The revision before, empty where there was none, and after. Raises ConfigurationError.
+    The revision before, empty where there was none, and after. Raises ConfigurationError, also
+    where the database is empty and the store has the log of another.
     """
     settings = config.read(environ)
     config.prepare_data(settings)
@@ -62,10 +67,27 @@ def to_present(environ: Mapping[str, str] | None = None) -> tuple[str, str]:
     with (settings.data / "migrate.lock").open("w") as lock, _alone(engine):
         fcntl.flock(lock, fcntl.LOCK_EX)
         before = _present(engine)
+        if not before:
+            _require_no_log(settings)
         if before != head():
             upgrade(engine)
     engine.dispose()
     return before, head()
+
+
+def _require_no_log(settings: Settings) -> None:
+    """Nothing would ever be signed in a database that is begun beside somebody's log."""
+    try:
+        longer = reaches_beyond(open_store(settings), 0)
+    except (StorageUnavailable, StorageFull):
+        return  # /readyz says so later
+    if longer:
+        raise config.ConfigurationError(
+            f"The database {shown(settings.database_url)} is empty, and the store "
+            f"{settings.store_url.partition('?')[0]} holds the log of another. If that was to be "
+            "moved, move it first (scripts/move-database); if it is lost, restore the newest "
+            "backup (scripts/restore). For a new bureau name another ZHENGLIAN_STORE_URL."
+        )
 
 
 @contextmanager

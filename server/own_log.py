@@ -1,4 +1,5 @@
-"""Whether the log in the database is this installation's: of its origin, and signed by its key.
+"""Whether the log in the database is this installation's: of its origin, signed by its key, and
+as long as what the store holds of it.
 
 Where it is not, no key is made: it would be published, and sign nothing that is there.
 """
@@ -8,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, func, inspect, select
+from sqlalchemy.orm import Session
 
 from evidence.custody.checkpoint import verify_checkpoint
 from evidence.custody.keys import KeyFile, read_key
-from evidence.custody.models import LogHead
+from evidence.custody.models import CustodyEvent, LogHead
 from evidence.custody.note import Note
+from evidence.custody.tiles import reaches_beyond
 from evidence.errors import SignatureInvalid
+from evidence.storage.port import ListedTileStore
 from server.config import Settings
 
 _REMEDY = (
@@ -100,3 +104,24 @@ def _signers(checkpoint: str, origin: str) -> str:
 def _short(verifier_key: str) -> str:
     # The key itself is base64, which may have plus signs of its own.
     return "+".join(verifier_key.split("+", 2)[:2])
+
+
+def rolled_back(session: Session, tiles: ListedTileStore) -> bool:
+    """Whether there are tiles of a longer log than this database knows of; also while it grows.
+
+    Ends the session's transaction. Raises StorageUnavailable.
+    """
+    given = _indices_given(session)
+    while reaches_beyond(tiles, given):
+        # The log may have grown between the two looks: then the second tells more.
+        session.rollback()
+        now = _indices_given(session)
+        if now == given:
+            return True
+        given = now
+    return False
+
+
+def _indices_given(session: Session) -> int:
+    highest = session.scalar(select(func.max(CustodyEvent.leaf_index)))
+    return 0 if highest is None else highest + 1

@@ -21,12 +21,10 @@ from pathlib import Path
 from uuid import UUID
 
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from evidence.custody.models import CustodyEvent
-from evidence.custody.tiles import reaches_beyond
 from evidence.errors import EvidenceError, InvalidInput, OriginalMissing
 from evidence.sqlite import prepare
 from evidence.storage.durable import place, sync_folder
@@ -39,6 +37,7 @@ from server.copying import CopyRefused, copy_database, require_usable
 from server.database_move import opened, prepare_target
 from server.extensions import open_store
 from server.log_audit import of_database
+from server.own_log import rolled_back
 
 _LONGER_LOG = """\
 The store holds tiles of a longer log than this backup: it was made before the newest events were
@@ -195,8 +194,7 @@ def _audit(
         yield from found.findings
     elif checkpoint:
         yield "The database has no signed head, and the backup names one."
-    highest = session.scalar(select(func.max(CustodyEvent.leaf_index)))
-    if reaches_beyond(store, 0 if highest is None else highest + 1):
+    if rolled_back(session, store):
         yield _LONGER_LOG
 
 

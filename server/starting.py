@@ -37,8 +37,9 @@ log = logging.getLogger("zhenglian.start")
 # library hands out no SQLSTATE of a connection that was refused.
 _WRONG = re.compile(
     r'authentication failed|(database|role) ".*" does not exist|no pg_hba.conf entry'
-    r"|no password supplied|not permitted to log in|permission denied|Name or service not known"
-    r"|No address associated|unable to open database file|readonly database|not a database"
+    r"|no password supplied|not permitted to log in|permission denied|server does not support SSL"
+    r"|Name or service not known|No address associated|unable to open database file"
+    r"|readonly database|not a database"
 )
 _NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT}
 

@@ -311,6 +311,11 @@ def test_the_newest_is_one_that_was_finished_if_there_is_one(day: Day, tmp_path:
     for name in ("20990101T000000Z", "another"):
         (first.parent / name / "store").mkdir(parents=True)
     assert backup_folder.newest(first.parent) == first
+    # A later one that only lists originals has none to share.
+    listed = first.parent / "20990102T000000Z"
+    backed_up(day, "--originals", "list").rename(listed)
+    assert backup_folder.newest(first.parent) == first
+    shutil.rmtree(listed)
     (first / "backup.json").rename(first / "kept")
     assert backup_folder.newest(first.parent) == first.parent / "20990101T000000Z"
     (first / "kept").rename(first / "backup.json")

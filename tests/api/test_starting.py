@@ -96,6 +96,7 @@ def guarded() -> Iterator[str]:
         (":right@", "@", "no password supplied"),
         ("/postgres", "/nothing", 'database "nothing" does not exist'),
         ("somebody", "nobody", 'role "nobody" does not exist'),
+        ("/postgres", "/postgres?sslmode=require", "server does not support SSL"),
     ],
 )
 @pytest.mark.parametrize("start", STARTS)
