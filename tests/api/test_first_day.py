@@ -7,13 +7,14 @@ import re
 import subprocess
 from pathlib import Path
 
+from tests.api.tus import Tus
 from tests.bureau import PASSWORD
 from tests.live import LiveServer
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
 
-def test_a_bureau_is_entered_as_the_readme_says(live_server: LiveServer) -> None:
+def test_a_bureau_is_entered_as_the_readme_says(live_server: LiveServer, tmp_path: Path) -> None:
     marked = r"<!-- bureau: .*? -->\n```sh\n(.*?)```"
     block = re.search(marked, README.read_text("utf-8"), re.DOTALL)
     assert block
@@ -25,7 +26,13 @@ def test_a_bureau_is_entered_as_the_readme_says(live_server: LiveServer) -> None
         commands = commands.replace(name, f"{name}9")
     typed = ["bash", "-o", "errexit", "-o", "pipefail", "-c", commands]
     done = subprocess.run(
-        typed, input=f"{PASSWORD}\n", capture_output=True, text=True, check=False, timeout=60
+        typed,
+        cwd=tmp_path,
+        input=f"{PASSWORD}\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     account, recorder, checkout = map(json.loads, done.stdout.splitlines())
@@ -33,3 +40,8 @@ def test_a_bureau_is_entered_as_the_readme_says(live_server: LiveServer) -> None
     assert recorder["number"] == "HD-0019"
     assert checkout["officer"]["name"] == "张三"
     assert account["officer_id"] == checkout["officer"]["id"]
+    kept = tmp_path / "dock.token"
+    token, key, *_ = kept.read_text().splitlines()
+    assert kept.stat().st_mode & 0o077 == 0
+    assert key.startswith("key ")
+    assert Tus(live_server, token).create(5)
