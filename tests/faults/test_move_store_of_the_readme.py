@@ -53,7 +53,7 @@ def test_it_is_done_while_recordings_come_in(own_server: LiveServer, tmp_path: P
     places = {
         "/srv/zhenglian": str(tmp_path / "srv"),
         "s3://evidence?endpoint=https://s3.example.gov.cn": there,
-        "/mnt/backups": str(tmp_path / "backups"),
+        "/mnt/check": str(tmp_path / "check"),
         "AWS_ACCESS_KEY_ID=…": f"AWS_ACCESS_KEY_ID={os.environ['AWS_ACCESS_KEY_ID']}",
         "AWS_SECRET_ACCESS_KEY=…": f"AWS_SECRET_ACCESS_KEY={os.environ['AWS_SECRET_ACCESS_KEY']}",
     }
