@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -65,10 +65,10 @@ def read(store: Store, sha256: str, filename: str, *, give_up: bool = False) -> 
         # Of what a tool complains here, a copy decides: the way to the bytes may be to blame.
         with (
             suppress(MediaToolOverran),
-            lent(store.size(sha256), partial(store.read, sha256)) as at,
+            lent(store.size(sha256), partial(store.read, sha256)) as loan,
         ):
-            reading = _reading(at, _Told(found, told.contradicts_name), store)
-            if reading.state is MediaState.READ:
+            reading = _reading(loan.source, replace(told, give_up=False), store)
+            if reading.state is MediaState.READ and not loan.broken:
                 return reading
     with store.local_path(sha256) as path:
         return _reading(path if photograph else local(path), told, store)

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Protocol
 
 from evidence.errors import EvidenceError
 from evidence.media.limits import Source
@@ -31,14 +32,23 @@ _SECONDS = 30.0
 Stretch = Callable[[int, int], Iterator[bytes]]  # from a byte on, so many
 
 
+class Loan(Protocol):
+    """Where the tools find a lent recording, and whether they were ever given less than they asked
+    for: a tool that finds enough to go on with does not always say so.
+    """
+
+    source: Source
+    broken: bool
+
+
 @contextmanager
-def lent(size: int, read: Stretch) -> Iterator[Source]:
+def lent(size: int, read: Stretch) -> Iterator[Loan]:
     """A recording of `size` bytes, of which the tools read what they need."""
     server = _Server(size, read)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="lending")
     thread.start()
     try:
-        yield Source(f"http://{_LOOPBACK}:{server.server_port}/recording", "http,tcp")
+        yield server
     finally:
         server.shutdown()
         thread.join()
@@ -49,8 +59,9 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, size: int, read: Stretch) -> None:
-        self.size, self.read = size, read
+        self.size, self.read, self.broken = size, read, False
         super().__init__((_LOOPBACK, 0), _Handler)
+        self.source = Source(f"http://{_LOOPBACK}:{self.server_port}/recording", "http,tcp")
 
     def verify_request(self, request: object, client_address: object) -> bool:
         return isinstance(client_address, tuple) and self._account(client_address) == os.geteuid()
@@ -66,7 +77,7 @@ class _Server(ThreadingHTTPServer):
         return None
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A tool that has read enough hangs up, and what failed in the store is seen by it."""
+        self.broken = True
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -88,9 +99,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(end - start))
         self.send_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
         self.end_headers()
-        with suppress(EvidenceError):  # the connection ends before its time, and the tool says so
-            for piece in self.server.read(start, end - start):
-                self.wfile.write(piece)
+        self._send(start, end - start)
+
+    def _send(self, start: int, left: int) -> None:
+        with suppress(EvidenceError):
+            for piece in self.server.read(start, left):
+                try:
+                    self.wfile.write(piece)
+                except (ConnectionError, TimeoutError):
+                    return  # the tool has read enough, or was ended
+                left -= len(piece)
+        # Before the connection ends, which is what the tool sees.
+        self.server.broken |= left > 0
 
     def log_message(self, *_: object) -> None:
         """Nothing: whose recording was read stands in the log of jobs."""

@@ -14,7 +14,7 @@ import pytest
 from evidence.errors import MediaUnreadable, StorageUnavailable
 from evidence.exhibits.models import MediaState
 from evidence.exhibits.reading import read
-from evidence.media import limits, probe
+from evidence.media import limits, probe, sniff
 from evidence.media.lending import lent
 from evidence.media.limits import Source
 from evidence.storage.filesystem import FilesystemStore
@@ -50,14 +50,18 @@ class Remote(MemoryStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked, self.copies, self.breaking = 0, 0, False
+        self.asked, self.copies = 0, 0
+        self.breaks_after: int | None = None  # bytes of each stretch, but for the first look
 
     def read(self, sha256: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        left = None if length == sniff.HEAD_BYTES else self.breaks_after
         for piece in super().read(sha256, start, length):
-            if self.breaking and start:
-                raise StorageUnavailable()
             self.asked += len(piece)
+            if left is not None and left < len(piece):
+                yield piece[:left]
+                raise StorageUnavailable()
             yield piece
+            left = None if left is None else left - len(piece)
 
     def local_path(self, sha256: str) -> AbstractContextManager[Path]:
         self.copies += 1
@@ -86,13 +90,21 @@ def test_of_a_long_recording_little_is_read(tmp_path: Path) -> None:
     assert remote.asked < len(content) / 2
 
 
-def test_where_the_way_breaks_a_copy_decides(tmp_path: Path) -> None:
-    content = recorded(tmp_path / "a.mp4", 4, [])
-    remote = Remote()
-    digest = filed(remote, content)
-    remote.breaking = True
-    reading = read(remote, digest, "a.mp4")
-    assert (reading.state, reading.problem, remote.copies) == (MediaState.READ, None, 1)
+@pytest.mark.parametrize("name", WRITTEN)
+def test_where_the_way_breaks_a_copy_decides(name: str, tmp_path: Path) -> None:
+    """Also where the tools had found enough to go on with, of another picture."""
+    content = recorded(tmp_path / name, 4, WRITTEN[name])
+    here = FilesystemStore(tmp_path / "store")
+    digest = filed(here, content)
+    whole = read(here, digest, name)
+    copies = 0
+    for after in (0, 300, 40_000, 150_000, 400_000, len(content) // 3, len(content) - 1):
+        remote = Remote()
+        filed(remote, content)
+        remote.breaks_after = after
+        assert read(remote, digest, name) == whole
+        copies += remote.copies
+    assert copies
 
 
 @pytest.mark.parametrize("name", ["first.mp4", "last.mp4", "pieces.mp4", "a.avi", "a.ts"])
@@ -115,8 +127,8 @@ def source() -> Iterator[Source]:
     def stretch(start: int, length: int) -> Iterator[bytes]:
         yield CONTENT[start : start + length]
 
-    with lent(len(CONTENT), stretch) as source:
-        yield source
+    with lent(len(CONTENT), stretch) as loan:
+        yield loan.source
 
 
 def ask(source: Source, **headers: str) -> tuple[int, bytes, str | None]:
@@ -146,11 +158,18 @@ def test_another_account_of_the_machine_is_not_answered(
         ask(source)
 
 
-def test_nothing_is_lent_any_longer_once_it_was_read(source: Source) -> None:
-    with lent(1, lambda *_: iter([b"1"])) as other:
-        assert ask(other)[0] == 206
+def test_nothing_is_lent_any_longer_once_it_was_read() -> None:
+    with lent(1, lambda *_: iter([b"1"])) as loan:
+        assert ask(loan.source)[0] == 206
     with pytest.raises(ConnectionRefusedError):
-        ask(other)
+        ask(loan.source)
+
+
+def test_less_than_was_asked_for_is_noticed() -> None:
+    with lent(3, lambda *_: iter([b"12"])) as loan:
+        with pytest.raises(http.client.IncompleteRead):
+            ask(loan.source)
+        assert loan.broken
 
 
 def test_a_tool_that_may_ask_the_loopback_opens_no_file(tmp_path: Path) -> None:
