@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 from evidence.digests import Segment
 from evidence.errors import StorageError, StorageFull
@@ -37,26 +36,32 @@ class Spool:
             self._file = _unnamed(folder)
 
     def put(self, content: bytes | memoryview) -> None:
-        """Raises StorageFull, StorageUnavailable."""
+        """Wholly or not at all. Raises StorageFull, StorageUnavailable."""
         end = self.size + len(content)
         if self._buffer is not None and end > len(self._buffer):
-            self._leave_memory()
+            self._leave_memory(self._buffer)
         if self._buffer is not None:
             self._buffer[self.size : end] = content
         else:
             self._write(content)
         self.size = end
 
-    def _leave_memory(self) -> None:
+    def _leave_memory(self, held: bytearray) -> None:
         self._file = _unnamed(self._folder)
-        if self._buffer is not None:
-            self._write(memoryview(self._buffer)[: self.size])
-            self._give_back()
+        try:
+            write_whole(self._file.fileno(), memoryview(held)[: self.size])
+        except OSError as error:
+            self._file.close()
+            raise _refusal(error) from error
+        self._give_back()
 
     def _write(self, content: bytes | memoryview) -> None:
         try:
             write_whole(self._file.fileno(), content)
         except OSError as error:
+            # What had room would stand in the part, and in no segment of it.
+            self._file.seek(self.size)
+            self._file.truncate()
             raise _refusal(error) from error
 
     def body(self) -> BinaryIO | bytes | bytearray:
@@ -92,17 +97,6 @@ class Spool:
         if self._buffer is not None:
             BUFFERS.give_back(self._buffer)
             self._buffer = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _unnamed(folder: Path) -> Any:  # of the tempfile module

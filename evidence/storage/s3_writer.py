@@ -13,7 +13,7 @@ import hashlib
 import os
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -296,7 +296,7 @@ def _result(sent: Future[Part]) -> Part:
 
 
 def _send_part(bucket: Bucket, upload_id: UUID, multipart: str, number: int, spool: Spool) -> Part:
-    with spool:
+    with closing(spool):
         return send_part(
             bucket,
             upload_id,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,7 +15,7 @@ from uuid import uuid4
 import pytest
 
 from evidence.digests import SEGMENT_BYTES, Segment
-from evidence.errors import StorageUnavailable
+from evidence.errors import StorageFull, StorageUnavailable
 from evidence.storage import buffers, s3_spool, s3_writer
 from evidence.storage.s3 import S3Store
 from evidence.storage.s3_spool import Spool
@@ -43,7 +45,7 @@ def content_of(spool: Spool) -> bytes:
 @pytest.mark.parametrize("size", [0, 5, SEGMENT_BYTES, SEGMENT_BYTES + 1, 2 * SEGMENT_BYTES + 3])
 def test_a_part_is_given_back_as_it_came(tmp_path: Path, in_memory: bool, size: int) -> None:
     content = os.urandom(size)
-    with Spool(tmp_path, in_memory=in_memory) as spool:
+    with closing(Spool(tmp_path, in_memory=in_memory)) as spool:
         for at in range(0, size, 3_000_000):
             spool.put(memoryview(content)[at : at + 3_000_000])
         # In any order, and again where a request is repeated.
@@ -52,6 +54,28 @@ def test_a_part_is_given_back_as_it_came(tmp_path: Path, in_memory: bool, size: 
             assert content_of(spool) == content
         assert spool.size == size
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_what_finds_no_room_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: bool
+) -> None:
+    def full(handle: int, content: bytes | memoryview) -> None:
+        os.write(handle, memoryview(content)[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    content, more = os.urandom(SEGMENT_BYTES - 7), os.urandom(300)
+    with closing(Spool(tmp_path, in_memory=in_memory)) as spool:
+        spool.put(content)
+        with monkeypatch.context() as patch:
+            patch.setattr(s3_spool, "write_whole", full)
+            for _ in range(2):
+                with pytest.raises(StorageFull, match="data/tmp"):
+                    spool.put(more)
+        assert content_of(spool) == content
+        spool.put(more)
+        assert content_of(spool) == content + more
+        assert spool.sha256() == hashlib.sha256(content + more).digest()
 
 
 def test_whoever_finds_no_buffer_left_takes_a_file(tmp_path: Path) -> None:
